@@ -1,0 +1,144 @@
+//! [`F`]: a field of a modelled kernel object.
+//!
+//! All model state lives in fields of this type, so that no borrow outlives a
+//! statement: threads of the modelled kernel share the state freely, and no schedule,
+//! however rare, can meet a conflicting borrow.
+
+use std::cell::Cell;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// A shared, mutable, plain field: [`Cell`] with value semantics for `Clone`, `Eq`,
+/// `Hash` and `Debug`.
+#[derive(Default)]
+pub struct F<T: Copy>(Cell<T>);
+
+impl<T: Copy> F<T> {
+    /// A field holding `v`.
+    pub const fn new(v: T) -> Self {
+        F(Cell::new(v))
+    }
+
+    /// Loads the field.
+    #[inline]
+    pub fn get(&self) -> T {
+        self.0.get()
+    }
+
+    /// Stores to the field.
+    #[inline]
+    pub fn set(&self, v: T) {
+        self.0.set(v);
+    }
+}
+
+/// Integers that kernel counters are made of. Counters wrap explicitly: a harness
+/// built with overflow checks must not panic where a kernel would have wrapped.
+pub trait Counter: Copy {
+    /// `self + 1`, wrapping.
+    fn plus_one(self) -> Self;
+    /// `self - 1`, wrapping.
+    fn minus_one(self) -> Self;
+}
+
+impl Counter for u8 {
+    fn plus_one(self) -> Self {
+        self.wrapping_add(1)
+    }
+    fn minus_one(self) -> Self {
+        self.wrapping_sub(1)
+    }
+}
+
+impl Counter for u16 {
+    fn plus_one(self) -> Self {
+        self.wrapping_add(1)
+    }
+    fn minus_one(self) -> Self {
+        self.wrapping_sub(1)
+    }
+}
+
+impl Counter for u32 {
+    fn plus_one(self) -> Self {
+        self.wrapping_add(1)
+    }
+    fn minus_one(self) -> Self {
+        self.wrapping_sub(1)
+    }
+}
+
+impl Counter for i32 {
+    fn plus_one(self) -> Self {
+        self.wrapping_add(1)
+    }
+    fn minus_one(self) -> Self {
+        self.wrapping_sub(1)
+    }
+}
+
+impl<T: Counter> F<T> {
+    /// Adds one, wrapping, and returns the new value.
+    #[inline]
+    pub fn inc(&self) -> T {
+        let v = self.get().plus_one();
+        self.set(v);
+        v
+    }
+
+    /// Subtracts one, wrapping, and returns the new value.
+    #[inline]
+    pub fn dec(&self) -> T {
+        let v = self.get().minus_one();
+        self.set(v);
+        v
+    }
+}
+
+impl<T: Copy> Clone for F<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        F(Cell::new(self.0.get()))
+    }
+}
+
+impl<T: Copy + PartialEq> PartialEq for F<T> {
+    fn eq(&self, o: &Self) -> bool {
+        self.get() == o.get()
+    }
+}
+
+impl<T: Copy + Eq> Eq for F<T> {}
+
+impl<T: Copy + Hash> Hash for F<T> {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        self.get().hash(h);
+    }
+}
+
+impl<T: Copy + fmt::Debug> fmt::Debug for F<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_wrap_in_both_directions() {
+        let c = F::new(0u32);
+        assert_eq!(c.dec(), u32::MAX);
+        assert_eq!(c.inc(), 0);
+    }
+
+    #[test]
+    fn a_clone_is_a_copy_of_the_value() {
+        let a = F::new(7u8);
+        let b = a.clone();
+        a.set(8);
+        assert_eq!(b.get(), 7);
+        assert_ne!(a, b);
+    }
+}

@@ -1,0 +1,309 @@
+//! Locks of the modelled kernels.
+//!
+//! One type serves them all: DragonFly's `lwkt_serialize` and its message ports (a
+//! thread that serves one message at a time is a lock that is held while it does),
+//! FreeBSD's mutex, sx, rm and rw locks. A lock knows its owner, its readers and the
+//! threads that wait, first come first served; taking and releasing are explicit calls,
+//! as in the original, so that a cancelled thread owns nothing.
+//!
+//! Checked at each call: recursion where it is forbidden, release by a stranger, the
+//! declared order, and cycles of waiters. The scheduler checks that no thread returns
+//! with a lock, and that nothing waits for ever.
+
+use super::cell::F;
+use super::sched::{Ctx, FiberState, MAX_FIBERS, Switch};
+use super::slab::ObjRef;
+use super::trace::What;
+use crate::shadow::{FaultKind, rules};
+
+/// Number of locks a stack may declare.
+pub const MAX_LOCKS: usize = 48;
+
+/// Index of a lock in the stack's [`LockInfo`] table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LockId(pub u8);
+
+/// No owner.
+const NOBODY: u8 = u8::MAX;
+
+/// What kind of lock it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LockKind {
+    /// `lwkt_serialize`: exclusive, not recursive, may be held while blocking.
+    Serializer,
+    /// A message port: held while its thread serves a message. Never held by a
+    /// thread of its own accord, so it is left out of order checks.
+    Port,
+    /// A serializing thread or token: exclusive and recursive.
+    Token,
+    /// FreeBSD mutex: exclusive, its owner must not sleep.
+    Mutex,
+    /// FreeBSD sx: shared or exclusive, may sleep.
+    Sx,
+    /// FreeBSD rmlock: shared or exclusive, must not sleep.
+    Rm,
+    /// FreeBSD rwlock: shared or exclusive, must not sleep.
+    Rw,
+}
+
+/// How a stack declares a lock.
+#[derive(Clone, Copy, Debug)]
+pub struct LockInfo {
+    /// Name in traces and reports.
+    pub name: &'static str,
+    /// Kind.
+    pub kind: LockKind,
+    /// Whether its owner may take it again.
+    pub recursive: bool,
+    /// Place in the lock order: a thread that holds rank r takes only higher ranks.
+    /// 0: not ordered.
+    pub rank: u8,
+}
+
+/// State of one lock.
+#[derive(Clone, Debug)]
+pub(super) struct Lock {
+    owner: F<u8>,
+    depth: F<u8>,
+    /// Bit per fiber that holds it shared.
+    readers: F<u32>,
+    /// FIFO of waiting fibers; bit 7 set for a shared request.
+    queue: F<[u8; MAX_FIBERS]>,
+    queued: F<u8>,
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Lock {
+            owner: F::new(NOBODY),
+            depth: F::new(0),
+            readers: F::new(0),
+            queue: F::new([0; MAX_FIBERS]),
+            queued: F::new(0),
+        }
+    }
+}
+
+const SHARED: u8 = 0x80;
+
+impl Lock {
+    pub(super) fn reset(&self) {
+        self.owner.set(NOBODY);
+        self.depth.set(0);
+        self.readers.set(0);
+        self.queued.set(0);
+    }
+
+    fn push(&self, w: u8) {
+        let mut q = self.queue.get();
+        let n = self.queued.get() as usize;
+        q[n % MAX_FIBERS] = w;
+        self.queue.set(q);
+        self.queued.set(n as u8 + 1);
+    }
+
+    fn pop(&self) -> u8 {
+        let mut q = self.queue.get();
+        let w = q[0];
+        q.copy_within(1.., 0);
+        self.queue.set(q);
+        self.queued.set(self.queued.get() - 1);
+        w
+    }
+}
+
+impl Ctx {
+    fn info(&self, l: LockId) -> &'static LockInfo {
+        &self.lock_infos[l.0 as usize]
+    }
+
+    /// Takes a lock exclusively; blocks while others hold it or wait for it.
+    #[inline]
+    pub fn lock(&self, l: LockId) -> Switch<'_> {
+        let lk = &self.locks[l.0 as usize];
+        let me = self.current();
+        if lk.owner.get() == NOBODY && lk.readers.get() == 0 {
+            self.check_order(l);
+            lk.owner.set(me);
+            lk.depth.set(1);
+            self.note_held(l, true);
+            self.record(|| What::Lock(self.info(l).name));
+        } else {
+            self.lock_contended(l, me, false);
+        }
+        Switch::new(self)
+    }
+
+    /// Takes a lock shared; blocks while a writer holds it or waits for it.
+    pub fn lock_shared(&self, l: LockId) -> Switch<'_> {
+        let lk = &self.locks[l.0 as usize];
+        let me = self.current();
+        if lk.owner.get() == NOBODY && lk.queued.get() == 0 && lk.readers.get() >> me & 1 == 0 {
+            self.check_order(l);
+            lk.readers.set(lk.readers.get() | 1 << me);
+            self.note_held(l, true);
+            self.record(|| What::Lock(self.info(l).name));
+        } else {
+            self.lock_contended(l, me, true);
+        }
+        Switch::new(self)
+    }
+
+    #[cold]
+    fn lock_contended(&self, l: LockId, me: u8, shared: bool) {
+        let lk = &self.locks[l.0 as usize];
+        let info = self.info(l);
+        if lk.owner.get() == me || lk.readers.get() >> me & 1 != 0 {
+            if info.recursive && !shared && lk.owner.get() == me {
+                lk.depth.inc();
+                return;
+            }
+            if info.kind == LockKind::Serializer {
+                self.kernel_fault(
+                    FaultKind::Assert("s->last_td != curthread"),
+                    ObjRef::NONE,
+                    "lwkt_serialize_enter",
+                );
+            }
+            self.violate(&rules::LOCK_MISUSE, ObjRef::NONE, ObjRef::NONE, [u32::from(l.0), 1]);
+            // The thread would wait for itself: leave it blocked.
+        }
+        self.check_order(l);
+        self.record(|| What::Block(info.name));
+        lk.push(me | if shared { SHARED } else { 0 });
+        let f = &self.fibers[me as usize];
+        f.state.set(FiberState::Blocked);
+        f.waits_for.set(l.0);
+        self.check_cycle(me);
+    }
+
+    /// Whether the current thread holds a lock (exclusively, or shared).
+    pub fn owns(&self, l: LockId) -> bool {
+        let lk = &self.locks[l.0 as usize];
+        lk.owner.get() == self.current() || lk.readers.get() >> self.current() & 1 != 0
+    }
+
+    /// Whether anybody holds a lock or waits for it.
+    pub fn lock_busy(&self, l: LockId) -> bool {
+        let lk = &self.locks[l.0 as usize];
+        lk.owner.get() != NOBODY || lk.readers.get() != 0 || lk.queued.get() != 0
+    }
+
+    /// Releases a lock held exclusively or shared, and hands it to the first waiter.
+    #[inline]
+    pub fn unlock(&self, l: LockId) {
+        let lk = &self.locks[l.0 as usize];
+        let me = self.current();
+        if lk.owner.get() == me {
+            if lk.depth.dec() != 0 {
+                return;
+            }
+            lk.owner.set(NOBODY);
+        } else if lk.readers.get() >> me & 1 != 0 {
+            lk.readers.set(lk.readers.get() & !(1 << me));
+        } else {
+            self.violate(&rules::LOCK_MISUSE, ObjRef::NONE, ObjRef::NONE, [u32::from(l.0), 2]);
+            return;
+        }
+        self.note_held(l, false);
+        self.record(|| What::Unlock(self.info(l).name));
+        if lk.queued.get() != 0 {
+            self.hand_over(l);
+        }
+    }
+
+    /// Releases a recursive lock completely and returns how deep it was held; see
+    /// [`Ctx::lock_depth`].
+    pub fn unlock_all(&self, l: LockId) -> u8 {
+        let lk = &self.locks[l.0 as usize];
+        if lk.owner.get() != self.current() {
+            return 0;
+        }
+        let depth = lk.depth.get();
+        lk.depth.set(1);
+        self.unlock(l);
+        depth
+    }
+
+    /// Sets the depth of a lock just taken, after [`Ctx::unlock_all`].
+    pub fn lock_depth(&self, l: LockId, depth: u8) {
+        self.locks[l.0 as usize].depth.set(depth);
+    }
+
+    #[cold]
+    fn hand_over(&self, l: LockId) {
+        let lk = &self.locks[l.0 as usize];
+        while lk.queued.get() != 0 {
+            let first = lk.queue.get()[0];
+            let who = first & !SHARED;
+            if first & SHARED != 0 {
+                if lk.owner.get() != NOBODY {
+                    return;
+                }
+                lk.readers.set(lk.readers.get() | 1 << who);
+            } else {
+                if lk.owner.get() != NOBODY || lk.readers.get() != 0 {
+                    return;
+                }
+                lk.owner.set(who);
+                lk.depth.set(1);
+            }
+            lk.pop();
+            let f = &self.fibers[who as usize];
+            f.held.set(f.held.get() | 1 << l.0);
+            f.waits_for.set(u8::MAX);
+            self.make_runnable(who);
+        }
+    }
+
+    fn note_held(&self, l: LockId, on: bool) {
+        let f = &self.fibers[self.current() as usize];
+        let bit = 1u64 << l.0;
+        f.held.set(if on { f.held.get() | bit } else { f.held.get() & !bit });
+    }
+
+    #[inline]
+    fn check_order(&self, l: LockId) {
+        let held = self.fibers[self.current() as usize].held.get();
+        if held != 0 {
+            self.check_order_slow(l, held);
+        }
+    }
+
+    fn check_order_slow(&self, l: LockId, mut held: u64) {
+        let rank = self.info(l).rank;
+        while held != 0 && rank != 0 {
+            let h = held.trailing_zeros() as u8;
+            held &= held - 1;
+            let hr = self.info(LockId(h)).rank;
+            if hr != 0 && hr >= rank && h != l.0 {
+                self.violate(
+                    &rules::LOCK_ORDER,
+                    ObjRef::NONE,
+                    ObjRef::NONE,
+                    [u32::from(h), u32::from(l.0)],
+                );
+                return;
+            }
+        }
+    }
+
+    /// Follows owners from `start`; a way back to it is a deadlock.
+    fn check_cycle(&self, start: u8) {
+        let mut f = start;
+        for _ in 0..MAX_FIBERS {
+            let l = self.fibers[f as usize].waits_for.get();
+            if l == u8::MAX {
+                return;
+            }
+            f = self.locks[l as usize].owner.get();
+            if f == NOBODY {
+                return;
+            }
+            if f == start {
+                self.violate(&rules::DEADLOCK, ObjRef::NONE, ObjRef::NONE, [u32::from(l), 0]);
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The deterministic kernel: what every modelled stack runs on.
+//!
+//! Single-threaded, no wall clock, no global state, no address that anything depends
+//! on. A [`Kernel`] is two things: the *state* of a stack, a plain value that can be
+//! cloned, compared and hashed at rest, and a [`sched::Ctx`], the substrate of one run
+//! (threads, locks, time, plan, findings). A run borrows both; between runs they are
+//! reset, never rebuilt.
+//!
+//! | module | what it models |
+//! | --- | --- |
+//! | [`cell`] | fields of objects |
+//! | [`slab`] | memory: typed slabs, generations, poison |
+//! | [`queue`] | `queue(3)` with its exact effect on bad input |
+//! | [`sched`] | threads, preemption, faults, pointers in hand |
+//! | [`lock`] | serializers, ports, tokens, mutex, sx, rm, rw |
+//! | [`callout`] | timers in three states |
+//! | [`trace`] | what a recorded run leaves |
+//! | [`exec`] | the loop that polls |
+
+pub mod callout;
+pub mod cell;
+pub mod exec;
+pub mod lock;
+pub mod queue;
+pub mod sched;
+pub mod slab;
+pub mod trace;
+
+use crate::shadow::{FaultKind, rules};
+use crate::stack::{Holds, Stack};
+use cell::F;
+use sched::Ctx;
+use slab::{Id, ObjRef, Object};
+use std::cell::RefCell;
+use std::ops::{Deref, Index};
+
+/// A stack's state and the substrate that it runs on.
+pub struct Kernel<S: Stack> {
+    /// The state of the stack.
+    pub st: S::State,
+    cx: Ctx,
+    /// State after boot, for 1, 2, ... CPUs.
+    boot: Vec<S::State>,
+    /// Threads to be started when the current one is switched away from.
+    spawns: RefCell<Vec<(S::Job, u8, u8)>>,
+    has_spawns: F<bool>,
+}
+
+impl<S: Stack> Kernel<S> {
+    /// A kernel, booted.
+    pub fn new() -> Self {
+        let mut k = Kernel {
+            st: S::State::default(),
+            cx: Ctx::new(S::locks()),
+            boot: Vec::new(),
+            spawns: RefCell::default(),
+            has_spawns: F::new(false),
+        };
+        for ncpus in 1..=S::grammar().max_cpus {
+            k.st = S::State::default();
+            k.cx.reset(0, Default::default(), ncpus, false);
+            S::boot(&k);
+            k.boot.push(k.st.clone());
+        }
+        k
+    }
+
+    /// The state after boot with the CPUs of this run.
+    pub fn booted(&self) -> &S::State {
+        &self.boot[self.cx.ncpus() - 1]
+    }
+
+    /// Starts a kernel thread on the account of the current one.
+    pub fn spawn(&self, job: S::Job, cpu: usize) {
+        let account = self.cx.current_op().unwrap_or(sched::TEARDOWN);
+        self.spawns.borrow_mut().push((job, account, cpu as u8));
+        self.has_spawns.set(true);
+    }
+
+    /// A stale or NULL pointer is followed: record it and go on with what the
+    /// memory holds now.
+    #[cold]
+    fn stale<T: Object>(&self, id: Id<T>) {
+        if id.is_null() {
+            self.cx.kernel_fault(FaultKind::Null, ObjRef::NONE, S::class_name(T::CLASS));
+        } else {
+            self.cx.violate(&rules::USE_AFTER_FREE, ObjRef::of(id), ObjRef::NONE, [0, 0]);
+        }
+    }
+}
+
+impl<S: Stack> Default for Kernel<S> {
+    fn default() -> Self {
+        Kernel::new()
+    }
+}
+
+impl<S: Stack> Deref for Kernel<S> {
+    type Target = Ctx;
+
+    #[inline]
+    fn deref(&self) -> &Ctx {
+        &self.cx
+    }
+}
+
+/// Dereferences a pointer of the modelled kernel. A stale one is recorded as
+/// use-after-free and yields what the slot holds now, as memory does.
+impl<S: Stack + Holds<T>, T: Object + 'static> Index<Id<T>> for Kernel<S> {
+    type Output = T;
+
+    #[inline]
+    fn index(&self, id: Id<T>) -> &T {
+        let (obj, live) = S::look(&self.st, id);
+        if !live {
+            self.stale(id);
+        }
+        obj
+    }
+}

@@ -1,0 +1,293 @@
+//! Typed slabs: where modelled objects live and die.
+//!
+//! An object is named by an [`Id`]: its slot and the generation of the tenant. A
+//! freed slot keeps what the allocator left in it (see [`Object::poison`]) until
+//! the next allocation, and the lowest free slot is reused first, so that a stale
+//! pointer soon meets a new tenant, as in a kernel.
+
+use super::cell::F;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+
+/// A pointer to an object of type `T`: slot and generation, or NULL.
+pub struct Id<T> {
+    slot: u8,
+    generation: u16,
+    ty: PhantomData<fn() -> T>,
+}
+
+impl<T> Id<T> {
+    /// The NULL pointer.
+    pub const NULL: Id<T> = Id { slot: u8::MAX, generation: 0, ty: PhantomData };
+
+    /// The pointer to the tenant `generation` of `slot`.
+    pub const fn new(slot: u8, generation: u16) -> Self {
+        Id { slot, generation, ty: PhantomData }
+    }
+
+    /// Whether this is NULL.
+    #[inline]
+    pub fn is_null(self) -> bool {
+        self.slot == u8::MAX
+    }
+
+    /// The slot; `u8::MAX` for NULL.
+    #[inline]
+    pub fn slot(self) -> usize {
+        self.slot as usize
+    }
+
+    /// Which tenant of the slot, from 1.
+    pub fn generation(self) -> u16 {
+        self.generation
+    }
+}
+
+// Derives would ask for the same of `T`.
+impl<T> Clone for Id<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Id<T> {}
+impl<T> PartialEq for Id<T> {
+    #[inline]
+    fn eq(&self, o: &Self) -> bool {
+        self.slot == o.slot && self.generation == o.generation
+    }
+}
+impl<T> Eq for Id<T> {}
+impl<T> Hash for Id<T> {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        self.slot.hash(h);
+        self.generation.hash(h);
+    }
+}
+impl<T> Default for Id<T> {
+    fn default() -> Self {
+        Id::NULL
+    }
+}
+impl<T> fmt::Debug for Id<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_null() {
+            f.write_str("NULL")
+        } else {
+            write!(f, "#{}.{}", self.slot, self.generation)
+        }
+    }
+}
+
+/// An untyped object name, as reports and hold lists use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ObjRef {
+    /// [`Object::CLASS`]; [`ObjRef::NONE`]'s is `u8::MAX`.
+    pub class: u8,
+    /// Slot within the class.
+    pub slot: u8,
+    /// Tenant of the slot.
+    pub generation: u16,
+}
+
+impl ObjRef {
+    /// No object.
+    pub const NONE: ObjRef = ObjRef { class: u8::MAX, slot: u8::MAX, generation: 0 };
+
+    /// The name of `id`.
+    #[inline]
+    pub fn of<T: Object>(id: Id<T>) -> ObjRef {
+        ObjRef { class: T::CLASS, slot: id.slot, generation: id.generation }
+    }
+
+    /// Whether this names no object.
+    pub fn is_none(self) -> bool {
+        self.class == u8::MAX
+    }
+}
+
+impl Default for ObjRef {
+    fn default() -> Self {
+        ObjRef::NONE
+    }
+}
+
+/// A type of modelled object.
+pub trait Object: Default {
+    /// Index into the stack's class names.
+    const CLASS: u8;
+
+    /// What `free` leaves in the memory: the fields that the allocator overwrites.
+    /// `link` is the slot of the next free chunk, the value of the free-list link
+    /// that an allocator keeps in the first word.
+    fn poison(&self, link: Option<u8>);
+}
+
+/// Up to 64 objects of one type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Slab<T, const N: usize> {
+    live: F<u64>,
+    generation: [F<u16>; N],
+    slots: [T; N],
+}
+
+impl<T: Default, const N: usize> Default for Slab<T, N> {
+    fn default() -> Self {
+        const { assert!(N <= 64) };
+        Slab {
+            live: F::new(0),
+            generation: std::array::from_fn(|_| F::new(0)),
+            slots: std::array::from_fn(|_| T::default()),
+        }
+    }
+}
+
+impl<T, const N: usize> Slab<T, N> {
+    const MASK: u64 = if N == 64 { u64::MAX } else { (1 << N) - 1 };
+
+    /// Takes the lowest free slot; `None` when all are taken. The memory is as the
+    /// last tenant left it: the caller initializes it.
+    #[inline]
+    pub fn alloc(&self) -> Option<Id<T>> {
+        let free = !self.live.get() & Self::MASK;
+        if free == 0 {
+            return None;
+        }
+        let slot = free.trailing_zeros() as usize;
+        self.live.set(self.live.get() | 1 << slot);
+        let generation = self.generation[slot].inc();
+        Some(Id::new(slot as u8, generation))
+    }
+
+    /// Whether `id` names the living tenant of its slot.
+    #[inline]
+    pub fn is_live(&self, id: Id<T>) -> bool {
+        id.slot() < N
+            && self.live.get() >> id.slot() & 1 != 0
+            && self.generation[id.slot()].get() == id.generation()
+    }
+
+    /// What stands in the slot now: the object, its corpse, or a new tenant. For
+    /// NULL, slot 0; the caller has recorded the fault.
+    #[inline]
+    pub fn raw(&self, id: Id<T>) -> &T {
+        &self.slots[if id.slot() < N { id.slot() } else { 0 }]
+    }
+
+    /// The living objects, by slot.
+    #[inline]
+    pub fn iter(&self) -> Live<'_, T, N> {
+        Live { slab: self, left: self.live.get() }
+    }
+
+    /// Number of living objects.
+    pub fn len(&self) -> usize {
+        self.live.get().count_ones() as usize
+    }
+
+    /// Whether nothing lives here.
+    pub fn is_empty(&self) -> bool {
+        self.live.get() == 0
+    }
+
+    /// The living tenant of `slot`.
+    pub fn tenant(&self, slot: usize) -> Option<Id<T>> {
+        (slot < N && self.live.get() >> slot & 1 != 0)
+            .then(|| Id::new(slot as u8, self.generation[slot].get()))
+    }
+
+    /// Number of slots.
+    pub fn capacity(&self) -> usize {
+        N
+    }
+}
+
+impl<T: Object, const N: usize> Slab<T, N> {
+    /// Frees the slot of `id` and poisons it. The caller has checked that `id` is
+    /// live.
+    #[inline]
+    pub fn free(&self, id: Id<T>) {
+        let free = !self.live.get() & Self::MASK;
+        self.live.set(self.live.get() & !(1 << id.slot()));
+        let link = (free != 0).then(|| free.trailing_zeros() as u8);
+        self.slots[id.slot()].poison(link);
+    }
+}
+
+/// Iterator over the living objects of a [`Slab`].
+pub struct Live<'a, T, const N: usize> {
+    slab: &'a Slab<T, N>,
+    left: u64,
+}
+
+impl<'a, T, const N: usize> Iterator for Live<'a, T, N> {
+    type Item = (Id<T>, &'a T);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let slot = self.left.trailing_zeros() as usize;
+        self.left &= self.left - 1;
+        let id = Id::new(slot as u8, self.slab.generation[slot].get());
+        Some((id, &self.slab.slots[slot]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default, Debug, Clone, PartialEq, Eq, Hash)]
+    struct Thing {
+        first_word: F<u32>,
+        rest: F<u32>,
+    }
+
+    impl Object for Thing {
+        const CLASS: u8 = 0;
+        fn poison(&self, link: Option<u8>) {
+            self.first_word.set(link.map_or(0, u32::from));
+        }
+    }
+
+    #[test]
+    fn the_lowest_free_slot_is_reused_with_a_new_generation() {
+        let s: Slab<Thing, 4> = Slab::default();
+        let a = s.alloc().unwrap();
+        let b = s.alloc().unwrap();
+        assert_eq!((a.slot(), b.slot()), (0, 1));
+        s.free(a);
+        let c = s.alloc().unwrap();
+        assert_eq!(c.slot(), 0);
+        assert_ne!(a, c);
+        assert!(!s.is_live(a) && s.is_live(c) && s.is_live(b));
+    }
+
+    #[test]
+    fn a_corpse_keeps_its_rest_and_its_first_word_is_the_free_list_link() {
+        let s: Slab<Thing, 4> = Slab::default();
+        let a = s.alloc().unwrap();
+        s.raw(a).first_word.set(11);
+        s.raw(a).rest.set(22);
+        s.free(a);
+        assert_eq!(s.raw(a).first_word.get(), 1);
+        assert_eq!(s.raw(a).rest.get(), 22);
+    }
+
+    #[test]
+    fn a_full_slab_refuses() {
+        let s: Slab<Thing, 2> = Slab::default();
+        assert!(s.alloc().is_some() && s.alloc().is_some());
+        assert!(s.alloc().is_none());
+        assert_eq!(s.len(), 2);
+    }
+
+    #[test]
+    fn null_is_never_live() {
+        let s: Slab<Thing, 2> = Slab::default();
+        assert!(!s.is_live(Id::NULL));
+    }
+}

@@ -1,0 +1,400 @@
+//! Random programs from a grammar and a seed.
+//!
+//! [`generate`] knows verbs, weights and argument classes, nothing else: no rule here
+//! emits a fixed sequence of verbs or names a defect. Two habits make collisions likely
+//! without knowing which ones matter:
+//!
+//! * *swarm testing*: every program draws its own weights, so some programs do
+//!   without a verb that hides a bug and others dwell on it;
+//! * *few slots*: an interface, address or protocol control block is more often one
+//!   that the program has already used than a new one.
+//!
+//! Program `i` of a hunt depends on the seed and `i` only ([`program_rng`]), so any
+//! number of threads produce the same programs, and one can be made again.
+//!
+//! [`Rng`] draws small numbers out of any source of random bits a few at a time, because
+//! a program needs some two hundred of them and must not cost a microsecond of drawing.
+//! The [mutator](super::mutate) uses it and the pieces of a program below as well.
+
+use std::convert::Infallible;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as Source, SeedableRng, TryRng};
+
+use super::{Arg, ArgClass, FAIL_PERSISTENT, Grammar, Header, MAX_OPS, Op, Program, Stop, Verb};
+
+/// Small random numbers out of a source of random bits.
+///
+/// Not exactly uniform: numbers below 257 deviate by less than one in 256, larger ones
+/// by much less. No test of chance notices, and nothing here needs a division.
+#[derive(Clone, Debug)]
+pub struct Rng<S> {
+    source: S,
+    bits: u64,
+    left: u32,
+}
+
+impl<S: Source> Rng<S> {
+    /// Draws from `source`.
+    pub fn new(source: S) -> Rng<S> {
+        Rng {
+            source,
+            bits: 0,
+            left: 0,
+        }
+    }
+
+    /// The next `n` bits, up to 32.
+    fn take(&mut self, n: u32) -> u64 {
+        if self.left < n {
+            self.bits = self.source.next_u64();
+            self.left = u64::BITS;
+        }
+        let taken = self.bits & ((1 << n) - 1);
+        self.bits >>= n;
+        self.left -= n;
+        taken
+    }
+
+    /// A number below `n`; 0 if `n` is 0. `n` must not exceed 2^32.
+    pub fn below(&mut self, n: usize) -> usize {
+        let bits = if n <= 256 { 16 } else { 32 };
+        // Multiply and shift: the high part of a product is uniform below `n`.
+        ((self.take(bits) * n as u64) >> bits) as usize
+    }
+
+    /// [`below`](Rng::below) for the small fields of an operation.
+    pub fn below_u8(&mut self, n: u8) -> u8 {
+        ((self.take(16) * u64::from(n)) >> 16) as u8
+    }
+
+    /// True `of` times out of `out`.
+    pub fn chance(&mut self, of: usize, out: usize) -> bool {
+        self.below(out) < of
+    }
+
+    /// A number from 1 to `max` that is more often small than large.
+    pub fn small(&mut self, max: u8) -> u8 {
+        let limit = 1 + self.below_u8(max);
+        1 + self.below_u8(limit)
+    }
+}
+
+/// A cheap source of random bits (splitmix64), seeded by one small number.
+///
+/// Only for mutation: libFuzzer hands a mutator 32 bits of seed per call, and setting
+/// up a better generator would cost more than the mutation.
+#[derive(Clone, Debug)]
+pub struct SplitMix(u64);
+
+impl SplitMix {
+    /// The source that `seed` begins.
+    pub fn new(seed: u32) -> SplitMix {
+        SplitMix(u64::from(seed))
+    }
+}
+
+impl TryRng for SplitMix {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok((self.next_u64() >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Ok(z ^ (z >> 31))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in out.chunks_mut(8) {
+            chunk.copy_from_slice(&self.next_u64().to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// The random numbers of program `index` of the hunt `seed`.
+pub fn program_rng(seed: u64, index: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(index);
+    rng
+}
+
+/// What generated programs look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenConfig {
+    /// Which layer ends their runs.
+    pub stop: Stop,
+    /// The fewest operations.
+    pub min_ops: usize,
+    /// The most operations, at most [`MAX_OPS`].
+    pub max_ops: usize,
+    /// Whether half of them have preemptions.
+    pub preemptions: bool,
+    /// Whether half of them have faults.
+    pub faults: bool,
+}
+
+impl Default for GenConfig {
+    fn default() -> Self {
+        let (min_ops, max_ops) = (12, 40);
+        GenConfig {
+            stop: Stop::Books,
+            min_ops,
+            max_ops,
+            preemptions: true,
+            faults: true,
+        }
+    }
+}
+
+/// The programs of one hunt.
+#[derive(Clone, Debug)]
+pub struct Generator {
+    grammar: &'static Grammar,
+    config: GenConfig,
+    seed: u64,
+}
+
+impl Generator {
+    /// The programs of `grammar` that `seed` determines.
+    pub fn new(grammar: &'static Grammar, config: GenConfig, seed: u64) -> Generator {
+        Generator {
+            grammar,
+            config,
+            seed,
+        }
+    }
+
+    /// Replaces `out` by program `index`, reusing its memory.
+    pub fn program_into(&self, index: u64, out: &mut Program) {
+        let mut rng = Rng::new(program_rng(self.seed, index));
+        generate(self.grammar, &mut rng, out, &self.config);
+    }
+
+    /// Program `index`.
+    pub fn program(&self, index: u64) -> Program {
+        let header = Header {
+            kernel: self.grammar.id,
+            ncpus: 1,
+            stop: self.config.stop,
+            defects: None,
+        };
+        let mut program = Program {
+            header,
+            ops: Vec::new(),
+            named: Vec::new(),
+        };
+        self.program_into(index, &mut program);
+        program
+    }
+}
+
+/// Replaces `out` by a random program of `g`, reusing its memory.
+pub fn generate<S: Source>(g: &Grammar, rng: &mut Rng<S>, out: &mut Program, cfg: &GenConfig) {
+    out.header = Header {
+        kernel: g.id,
+        ncpus: 1 + rng.below_u8(g.max_cpus),
+        stop: cfg.stop,
+        defects: None,
+    };
+    out.named.clear();
+    out.ops.clear();
+    let weights = Weights::swarm(g, rng);
+    let len = length(cfg, rng);
+    append(&weights, &mut InUse::default(), out, len, rng);
+    disturb(&mut out.ops, cfg, rng);
+}
+
+/// A number of operations: between the limits, a little more often short than long
+/// (for 12 to 40 the mean is 24).
+fn length<S: Source>(cfg: &GenConfig, rng: &mut Rng<S>) -> usize {
+    let max = cfg.max_ops.min(MAX_OPS);
+    let min = cfg.min_ops.min(max);
+    let span = max - min + 1;
+    let least = (span * 2).div_ceil(3);
+    let limit = least + rng.below(span - least + 1);
+    min + rng.below(limit)
+}
+
+/// Appends `n` random operations that nothing disturbs.
+pub(super) fn append<S: Source>(
+    weights: &Weights<'_>,
+    in_use: &mut InUse,
+    out: &mut Program,
+    n: usize,
+    rng: &mut Rng<S>,
+) {
+    out.ops.reserve(n);
+    for _ in 0..n {
+        out.ops.push(operation(weights.pick(rng), in_use, rng));
+    }
+}
+
+/// An operation of `verb` with random arguments.
+pub(super) fn operation<S: Source>(verb: &Verb, in_use: &mut InUse, rng: &mut Rng<S>) -> Op {
+    let mut op = Op {
+        verb: verb.code,
+        ..Op::default()
+    };
+    for (value, arg) in op.args.iter_mut().zip(verb.args) {
+        *value = in_use.choose(arg, rng);
+        in_use.note(arg, *value);
+    }
+    op
+}
+
+/// Gives half of all programs preemptions and half of them faults.
+pub(super) fn disturb<S: Source>(ops: &mut [Op], cfg: &GenConfig, rng: &mut Rng<S>) {
+    if ops.is_empty() {
+        return;
+    }
+    if cfg.preemptions && rng.chance(1, 2) {
+        for _ in 0..1 + rng.below(3) {
+            let i = rng.below(ops.len());
+            set_preemption(&mut ops[i], rng);
+        }
+    }
+    if cfg.faults && rng.chance(1, 2) {
+        for _ in 0..1 + rng.below(2) {
+            let i = rng.below(ops.len());
+            set_fault(&mut ops[i], rng);
+        }
+    }
+}
+
+/// Parks `op` somewhere early for a short time.
+pub(super) fn set_preemption<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
+    op.preempt_at = rng.small(20);
+    op.preempt_for = 1 + rng.below_u8(3);
+}
+
+/// Fails one of the first calls of `op`.
+pub(super) fn set_fault<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
+    op.fail = rng.small(8);
+    if rng.chance(1, 4) {
+        op.fail |= FAIL_PERSISTENT;
+    }
+}
+
+/// Which verb comes next.
+pub(super) struct Weights<'g> {
+    verbs: &'g [Verb],
+    /// For each verb the sum of the weights up to and with it.
+    sums: [u32; 256],
+    total: usize,
+}
+
+impl<'g> Weights<'g> {
+    /// The weights of the grammar.
+    pub fn plain(g: &'g Grammar) -> Self {
+        Self::scaled(g, || 1)
+    }
+
+    /// The weights of the grammar, each one times 0, 1, 1, 2 or 4.
+    pub fn swarm<S: Source>(g: &'g Grammar, rng: &mut Rng<S>) -> Self {
+        let swarm = Self::scaled(g, || [0, 1, 1, 2, 4][rng.below(5)]);
+        if swarm.total == 0 {
+            Self::plain(g)
+        } else {
+            swarm
+        }
+    }
+
+    fn scaled(g: &'g Grammar, mut factor: impl FnMut() -> u32) -> Self {
+        let mut sums = [0; 256];
+        let mut total = 0;
+        for (sum, verb) in sums.iter_mut().zip(g.verbs) {
+            total += u32::from(verb.weight) * factor();
+            *sum = total;
+        }
+        Weights {
+            verbs: g.verbs,
+            sums,
+            total: total as usize,
+        }
+    }
+
+    /// A random verb.
+    ///
+    /// # Panics
+    ///
+    /// If there are no verbs.
+    pub fn pick<S: Source>(&self, rng: &mut Rng<S>) -> &'g Verb {
+        let at = rng.below(self.total) as u32;
+        let sums = &self.sums[..self.verbs.len().min(256)];
+        &self.verbs[sums
+            .partition_point(|&sum| sum <= at)
+            .min(self.verbs.len() - 1)]
+    }
+}
+
+/// How many values of a class are remembered; older ones are forgotten.
+const REMEMBERED: usize = 16;
+
+/// The values that a program has used, by class.
+///
+/// By their words, because the same address may stand at different indices in the
+/// choices of different verbs; the index is kept as a first guess.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InUse {
+    values: [[(&'static str, u8); REMEMBERED]; 3],
+    /// How many of each class have been noted, forgotten ones too.
+    noted: [usize; 3],
+}
+
+impl InUse {
+    /// What the operations `ops` use.
+    pub fn of(g: &Grammar, ops: &[Op]) -> InUse {
+        let mut in_use = InUse::default();
+        for op in ops {
+            let args = g.verb(op.verb).map_or(&[][..], |v| v.args);
+            for (arg, &value) in args.iter().zip(&op.args) {
+                in_use.note(arg, value);
+            }
+        }
+        in_use
+    }
+
+    /// Remembers that `arg` is choice number `value`.
+    pub fn note(&mut self, arg: &Arg, value: u8) {
+        if let (Some(class), Some(&word)) = (index(arg.class), arg.choices.get(value as usize)) {
+            self.values[class][self.noted[class] % REMEMBERED] = (word, value);
+            self.noted[class] += 1;
+        }
+    }
+
+    /// A value for `arg`: six times out of ten one that is in use.
+    pub fn choose<S: Source>(&self, arg: &Arg, rng: &mut Rng<S>) -> u8 {
+        let any = rng.below(arg.choices.len()) as u8;
+        let Some(class) = index(arg.class) else {
+            return any;
+        };
+        let known = self.noted[class].min(REMEMBERED);
+        if known == 0 || !rng.chance(6, 10) {
+            return any;
+        }
+        let (word, guess) = self.values[class][rng.below(known)];
+        if arg.choices.get(usize::from(guess)) == Some(&word) {
+            return guess;
+        }
+        let other = arg.choices.iter().position(|&c| c == word);
+        other.and_then(|i| u8::try_from(i).ok()).unwrap_or(any)
+    }
+}
+
+/// Where [`InUse`] keeps a class; values of no class can collide with nothing.
+fn index(class: ArgClass) -> Option<usize> {
+    match class {
+        ArgClass::Interface => Some(0),
+        ArgClass::Address => Some(1),
+        ArgClass::Pcb => Some(2),
+        ArgClass::Other => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Tests of the generator.
+
+use std::collections::HashSet;
+
+use super::super::testing::{FIRST, SECOND, assert_canonical};
+use super::*;
+
+fn programs(n: u64) -> Vec<Program> {
+    let generator = Generator::new(&FIRST, GenConfig::default(), 2007);
+    (0..n).map(|i| generator.program(i)).collect()
+}
+
+#[test]
+fn generated_programs_are_canonical_and_within_limits() {
+    for p in programs(2000) {
+        assert_canonical(&p);
+        assert!((12..=40).contains(&p.ops.len()));
+        assert!(p.preemptions() <= 3 && p.faults() <= 2);
+        assert!(p.named.is_empty() && p.header.defects.is_none());
+        for op in &p.ops {
+            assert!(op.preempt_at <= 20 && op.preempt_for <= 3 && op.fail_at() <= 8);
+        }
+    }
+}
+
+#[test]
+fn a_program_depends_on_seed_and_index_only() {
+    let generator = Generator::new(&FIRST, GenConfig::default(), 2007);
+    let mut out = generator.program(77);
+    let before = programs(10);
+    for (i, p) in before.iter().enumerate().rev() {
+        generator.program_into(i as u64, &mut out);
+        assert_eq!(&out, p);
+    }
+    let distinct: HashSet<_> = before.into_iter().collect();
+    assert_eq!(distinct.len(), 10);
+    assert_ne!(
+        Generator::new(&FIRST, GenConfig::default(), 2008).program(0),
+        programs(1)[0]
+    );
+}
+
+#[test]
+fn lengths_and_disturbances_are_spread_as_promised() {
+    let all = programs(4000);
+    let mean = all.iter().map(|p| p.ops.len()).sum::<usize>() as f64 / 4000.0;
+    assert!((23.0..25.0).contains(&mean), "{mean}");
+    let lengths: HashSet<_> = all.iter().map(|p| p.ops.len()).collect();
+    assert_eq!(lengths.len(), 29);
+    let share = |f: fn(&Program) -> bool| all.iter().filter(|p| f(p)).count() as f64 / 4000.0;
+    assert!((0.45..0.55).contains(&share(|p| p.preemptions() > 0)));
+    assert!((0.45..0.55).contains(&share(|p| p.faults() > 0)));
+    assert!((0.22..0.28).contains(&share(|p| p.header.ncpus == 4)));
+    let persistent = share(|p| p.ops.iter().any(Op::fail_persistent));
+    assert!((0.1..0.25).contains(&persistent), "{persistent}");
+}
+
+#[test]
+fn every_verb_and_every_argument_value_comes_up() {
+    let all = programs(500);
+    for verb in FIRST.verbs {
+        let ops: Vec<_> = all
+            .iter()
+            .flat_map(|p| &p.ops)
+            .filter(|o| o.verb == verb.code)
+            .collect();
+        for (i, arg) in verb.args.iter().enumerate() {
+            let values: HashSet<_> = ops.iter().map(|o| o.args[i]).collect();
+            assert_eq!(values.len(), arg.choices.len(), "{}", verb.name);
+        }
+        assert!(!ops.is_empty(), "{}", verb.name);
+        // Swarm testing: some programs do without.
+        assert!(
+            all.iter()
+                .any(|p| p.ops.iter().all(|o| o.verb != verb.code))
+        );
+    }
+}
+
+#[test]
+fn values_in_use_are_preferred_by_their_words() {
+    let mut in_use = InUse::default();
+    // `10.0.1.1` is choice 2 of every address argument, `10.0.0.2` is not.
+    let (bare, dst) = (&FIRST.verbs[1].args[1], &FIRST.verbs[1].args[3]);
+    in_use.note(bare, 1);
+    let mut rng = Rng::new(SplitMix::new(1));
+    let hits =
+        (0..3000).filter(|_| dst.choices[in_use.choose(dst, &mut rng) as usize] == "10.0.0.2");
+    let share = hits.count() as f64 / 3000.0;
+    assert!(
+        (0.68..0.79).contains(&share),
+        "0.6 + 0.4 / 3 expected, got {share}"
+    );
+    let other = &FIRST.verbs[1].args[2];
+    in_use.note(other, 1);
+    let share = (0..3000)
+        .filter(|_| in_use.choose(other, &mut rng) == 1)
+        .count() as f64
+        / 3000.0;
+    assert!(
+        (0.28..0.39).contains(&share),
+        "no preference expected, got {share}"
+    );
+}
+
+#[test]
+fn disturbances_can_be_switched_off_and_lengths_set() {
+    let config = GenConfig {
+        stop: Stop::Kernel,
+        min_ops: 50,
+        max_ops: 1000,
+        preemptions: false,
+        faults: false,
+    };
+    let generator = Generator::new(&SECOND, config, 0);
+    for i in 0..200 {
+        let p = generator.program(i);
+        assert_canonical(&p);
+        assert_eq!(
+            (p.preemptions(), p.faults(), p.header.stop),
+            (0, 0, Stop::Kernel)
+        );
+        assert!((50..=MAX_OPS).contains(&p.ops.len()));
+    }
+    let none = GenConfig {
+        min_ops: 0,
+        max_ops: 0,
+        ..GenConfig::default()
+    };
+    assert!(Generator::new(&FIRST, none, 0).program(0).ops.is_empty());
+}
+
+#[test]
+fn random_numbers_cover_their_range_evenly() {
+    let mut rng = Rng::new(SplitMix::new(7));
+    assert_eq!((rng.below(0), rng.below(1), rng.below_u8(1)), (0, 0, 0));
+    let mut seen = [0; 10];
+    for _ in 0..10_000 {
+        seen[rng.below(10)] += 1;
+    }
+    assert!(seen.iter().all(|n| (850..1150).contains(n)), "{seen:?}");
+    assert!((0..1000).map(|_| rng.below(100_000)).all(|n| n < 100_000));
+    assert!((0..1000).map(|_| rng.below(100_000)).any(|n| n > 90_000));
+    let small: Vec<u8> = (0..5000).map(|_| rng.small(20)).collect();
+    assert_eq!(
+        (small.iter().min(), small.iter().max()),
+        (Some(&1), Some(&20))
+    );
+    assert!(small.iter().filter(|&&n| n <= 5).count() > 2500);
+    let mut bytes = [0; 11];
+    SplitMix::new(3).fill_bytes(&mut bytes);
+    assert!(bytes.iter().any(|&b| b != 0));
+    assert_ne!(SplitMix::new(0).next_u32(), SplitMix::new(1).next_u32());
+}

@@ -1,0 +1,54 @@
+//! Interfaces that come and go with hardware or modules.
+//!
+//! Sources: `sys/dev/netif/em/if_em.c` (em_attach, em_detach),
+//! `sys/net/if_ethersubr.c:ether_ifdetach`.
+
+use super::K;
+use super::defects as d;
+use super::if_c::{free_ifnet, if_attach, if_detach, if_down, ifunit};
+use super::lwkt::*;
+use super::objects::*;
+use super::{EEXIST, ENXIO};
+use crate::kern::slab::ObjRef;
+use crate::kern::trace::Func;
+
+/// `em_attach`: the driver finds its device.
+pub async fn em_attach(k: &K, name: u8) -> i32 {
+    let _f = k.frame(&Func { name: "em_attach", file: "sys/dev/netif/em/if_em.c" });
+    control_enter(k, Some(d::DETACH_UNSERIALIZED)).await;
+    let error = if ifunit(k, name).is_null() {
+        if_attach(k, name, Driver::Em, IFF_BROADCAST | IFF_MULTICAST);
+        0
+    } else {
+        EEXIST
+    };
+    control_exit(k);
+    error
+}
+
+/// `em_detach`: the device goes.
+pub async fn em_detach(k: &K, name: u8) -> i32 {
+    let _f = k.frame(&Func { name: "em_detach", file: "sys/dev/netif/em/if_em.c" });
+    control_enter(k, Some(d::DETACH_UNSERIALIZED)).await;
+    let ifp = ifunit(k, name);
+    let error = if ifp.is_null() {
+        ENXIO
+    } else {
+        let _ifp = k.hold(ObjRef::of(ifp), false);
+        lwkt_serialize_enter(k, ifp, "em_detach:lwkt_serialize_enter").await;
+        k[ifp].if_flags.set(k[ifp].if_flags.get() & !IFF_RUNNING);
+        lwkt_serialize_exit(k, ifp);
+        ether_ifdetach(k, ifp).await;
+        0
+    };
+    control_exit(k);
+    error
+}
+
+/// `ether_ifdetach`, and the free of the softc.
+pub async fn ether_ifdetach(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "ether_ifdetach", file: "sys/net/if_ethersubr.c" });
+    if_down(k, ifp).await;
+    if_detach(k, ifp).await;
+    free_ifnet(k, ifp);
+}

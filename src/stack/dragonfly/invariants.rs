@@ -1,0 +1,561 @@
+//! The census and the invariants I1 to I18 of `dragonfly-2007`.
+//!
+//! The census recounts every holder from the objects themselves and compares with the
+//! counters; it never reads a counter to count. It runs after every operation, with
+//! threads parked too: between two yield points the modelled kernel is consistent.
+//! Checks that only hold when nothing is under way (I7, I8, I12, I16) run at rest.
+
+use super::in_c::{INADDR_NHASH, inaddr_hash};
+use super::objects::*;
+use super::route::{HOST, plen, table};
+use super::verbs;
+use super::{K, NIFS};
+use crate::kern::queue::Place;
+use crate::kern::slab::ObjRef;
+use crate::program::Op;
+use crate::shadow::Rule;
+
+/// I1.
+pub static I1_COUNT: Rule =
+    Rule::new("I1-ifa-refcnt", "ifa_refcnt + 1 is the lists' reference plus the routes that point here");
+/// I2.
+pub static I2_DEAD_ON_LIST: Rule = Rule::new("I2-dead-on-list", "what is on a list is alive");
+/// I3.
+pub static I3_FREED_WHILE_HELD: Rule =
+    Rule::new("I3-freed-while-held", "an address is freed off every list, with no route pointing at it");
+/// I5.
+pub static I5_LISTS: Rule = Rule::new(
+    "I5-lists",
+    "lists are well formed, and an address is on if_addrhead of its interface and on in_ifaddrhead, or on neither",
+);
+/// I6.
+pub static I6_HASH: Rule = Rule::new(
+    "I6-hash",
+    "an IPv4 address that is listed is in the hash once, in its bucket; nothing else is, and no two of one interface are the same",
+);
+/// I7, at rest.
+pub static I7_POINTERS: Rule =
+    Rule::new("I7-pointers", "at rest ifa_addr, ifa_dstaddr and ifa_netmask point into the address itself");
+/// I7, when another thread reads a stack.
+pub static I7_FOREIGN_STACK: Rule =
+    Rule::new("I7-foreign-stack", "no thread reads a sockaddr on another thread's stack");
+/// I8.
+pub static I8_IFA_ROUTE: Rule = Rule::new(
+    "I8-ifa-route",
+    "IFA_ROUTE is set if and only if every CPU has the interface route of the address, and no other",
+);
+/// I9, counter.
+pub static I9_RT_REFCNT: Rule = Rule::new("I9-rt-refcnt", "rt_refcnt is the number of holders");
+/// I9, flag and leak.
+pub static I9_RTF_UP: Rule =
+    Rule::new("I9-rtf-up", "RTF_UP is set if and only if the route is in its CPU's tree");
+/// I9, leak.
+pub static I9_LEAKED: Rule =
+    Rule::new("I9-leaked", "a route that is in no tree and that nobody holds is destroyed");
+/// I10.
+pub static I10_RT_POINTERS: Rule = Rule::new(
+    "I10-rt-pointers",
+    "rt_ifa is alive; rt_ifp is attached and the interface of rt_ifa, or the loopback",
+);
+/// I11, a warning: strict only in the design of 2008.
+pub static I11_OWNER_CPU: Rule =
+    Rule::warning("I11-owner-cpu", "a route is freed on the CPU whose table it was made for");
+/// I12.
+pub static I12_CPUS_DIFFER: Rule = Rule::new(
+    "I12-cpus-differ",
+    "at rest interface routes and the user's routes are the same on every CPU",
+);
+/// I13.
+pub static I13_CLONES: Rule =
+    Rule::new("I13-clones", "the parent of a clone is alive, and in the tree as long as the clone is");
+/// I14.
+pub static I14_LLINFO: Rule = Rule::new(
+    "I14-llinfo",
+    "RTF_LLINFO is set if and only if the route has an entry on its CPU's list that points back",
+);
+/// I15.
+pub static I15_DELETED: Rule = Rule::new(
+    "I15-deleted",
+    "no list holds a deleted address, no tree a route of it or of a detached interface",
+);
+/// I16, nothing changed.
+pub static I16_FAILED_CHANGED: Rule =
+    Rule::new("I16-failed-changed", "a call that fails leaves addresses and routes as they were");
+/// I16, the error is reported.
+pub static I16_NOT_REPORTED: Rule =
+    Rule::new("I16-not-reported", "a call that reports success has done what it was asked");
+/// I17.
+pub static I17_SERIALIZER: Rule =
+    Rule::new("I17-serializer", "no thread waits for a message port while it holds a serializer");
+/// I18, a warning: 2007 does it everywhere.
+pub static I18_BARE_ACROSS_YIELD: Rule =
+    Rule::warning("I18-bare-across-yield", "no ia pointer crosses a yield without a reference");
+/// The end of a run.
+pub static LEAK_AT_END: Rule =
+    Rule::new("leak-at-end", "when everything is closed, deleted and detached, nothing is left");
+
+/// The invariants, in the order of the facts. I4 is the shared use-after-free and
+/// double-free.
+pub static ALL: &[&Rule] = &[
+    &I1_COUNT,
+    &I2_DEAD_ON_LIST,
+    &I3_FREED_WHILE_HELD,
+    &I5_LISTS,
+    &I6_HASH,
+    &I7_POINTERS,
+    &I7_FOREIGN_STACK,
+    &I8_IFA_ROUTE,
+    &I9_RT_REFCNT,
+    &I9_RTF_UP,
+    &I9_LEAKED,
+    &I10_RT_POINTERS,
+    &I11_OWNER_CPU,
+    &I12_CPUS_DIFFER,
+    &I13_CLONES,
+    &I14_LLINFO,
+    &I15_DELETED,
+    &I16_FAILED_CHANGED,
+    &I16_NOT_REPORTED,
+    &I17_SERIALIZER,
+    &I18_BARE_ACROSS_YIELD,
+    &LEAK_AT_END,
+];
+
+const NONE: ObjRef = ObjRef::NONE;
+
+/// Routes that the kernel made for an interface address: neither the user's nor a
+/// redirect's nor a clone.
+fn is_interface_route(r: &Rtentry) -> bool {
+    r.rt_flags.get() & (RTF_STATIC | RTF_WASCLONED | RTF_DYNAMIC) == 0
+}
+
+/// Whether an address is in the hash, by a walk.
+pub fn is_hashed(k: &K, ia: IfaId) -> bool {
+    (0..INADDR_NHASH).any(|b| {
+        let mut i = k.st.in_ifaddrhashtbl.first[b].get();
+        let mut left = 64;
+        while !i.is_null() && left > 0 {
+            if i == ia {
+                return true;
+            }
+            i = k.st.ifa.raw(i).ia_hash.next.get();
+            left -= 1;
+        }
+        false
+    })
+}
+
+/// The lists that an address is on, by walks that trust nothing.
+pub fn lists_of(k: &K, ifa: IfaId) -> Vec<&'static str> {
+    let mut on = Vec::new();
+    let walk = |first: IfaId, next: &dyn Fn(&Ifaddr) -> IfaId| {
+        let mut i = first;
+        let mut left = 64;
+        while !i.is_null() && left > 0 {
+            if i == ifa {
+                return true;
+            }
+            i = next(k.st.ifa.raw(i));
+            left -= 1;
+        }
+        false
+    };
+    if k.st.ifnets.iter().any(|(_, n)| walk(n.if_addrhead.first.get(), &|a| a.ifa_link.next.get())) {
+        on.push("if_addrhead");
+    }
+    if walk(k.st.in_ifaddrhead.first.get(), &|a| a.ia_link.next.get()) {
+        on.push("in_ifaddrhead");
+    }
+    if is_hashed(k, ifa) {
+        on.push("in_ifaddrhashtbl");
+    }
+    on
+}
+
+/// I2 and I3, at the free of an address.
+pub fn check_free_ifaddr(k: &K, ifa: IfaId) {
+    let obj = ObjRef::of(ifa);
+    if let Some((rt, _)) = k.st.rt.iter().find(|(_, r)| r.rt_ifa.get() == ifa) {
+        k.violate(&I3_FREED_WHILE_HELD, obj, ObjRef::of(rt), [0, 0]);
+    }
+    if k.st.ifa.raw(ifa).is_in.get() && !k.stopped() {
+        let on = lists_of(k, ifa);
+        if !on.is_empty() {
+            k.violate(&I2_DEAD_ON_LIST, obj, NONE, [on.len() as u32, 0]);
+        }
+    }
+}
+
+/// I9, at the free of a route.
+pub fn check_free_rtentry(k: &K, rt: RtId) {
+    if k.st.rt.raw(rt).rt_flags.get() & RTF_UP != 0 {
+        k.violate(&I9_RTF_UP, ObjRef::of(rt), NONE, [1, 0]);
+    }
+}
+
+/// I15, when SIOCDIFADDR returns 0.
+pub fn check_deleted(k: &K, ifa: IfaId) {
+    for cpu in 0..k.ncpus() {
+        for rt in table(k, cpu) {
+            if k.st.rt.raw(rt).rt_ifa.get() == ifa {
+                k.violate(&I15_DELETED, ObjRef::of(ifa), ObjRef::of(rt), [cpu as u32, 0]);
+                return;
+            }
+        }
+    }
+}
+
+/// I15, when if_detach returns.
+pub fn check_detached(k: &K, ifp: IfId) {
+    for cpu in 0..k.ncpus() {
+        for rt in table(k, cpu) {
+            if k.st.rt.raw(rt).rt_ifp.get() == ifp {
+                k.violate(&I15_DELETED, ObjRef::of(ifp), ObjRef::of(rt), [cpu as u32, 1]);
+                return;
+            }
+        }
+    }
+}
+
+/// The checks after an operation.
+pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
+    check_lists(k);
+    if k.stopped() {
+        return;
+    }
+    census(k);
+    if k.stopped() || !rest {
+        return;
+    }
+    let digest = check_rest(k);
+    if k.stopped() {
+        return;
+    }
+    if let Some(errno) = errno
+        && verbs::is_control(op.verb)
+    {
+        // One exception: when a second fault also met the undo, the route that the
+        // undo could not put back is not the call's fault.
+        if errno != 0 && digest != k.st.digest.get() && k.injected() < 2 {
+            k.violate(&I16_FAILED_CHANGED, NONE, NONE, [errno as u32, 0]);
+        }
+        if errno == 0 {
+            check_reported(k, op);
+        }
+    }
+    k.st.digest.set(digest);
+}
+
+/// I16: an address that was set is there.
+fn check_reported(k: &K, op: &Op) {
+    let Some((name, addr)) = verbs::set_address(op) else { return };
+    let there = k
+        .st
+        .ifa
+        .iter()
+        .any(|(_, a)| a.ia_addr.get() == Sin::inet(addr) && k.st.ifnets.raw(a.ifa_ifp.get()).name.get() == name);
+    if !there {
+        k.violate(&I16_NOT_REPORTED, NONE, NONE, [addr, 0]);
+    }
+}
+
+/// I2, I5, I6.
+fn check_lists(k: &K) {
+    let st = &k.st;
+    let (mut in_list, mut in_hash, mut in_if) = (0u64, 0u64, 0u64);
+
+    let mut prev = Place::Head;
+    let mut i = st.in_ifaddrhead.first.get();
+    while !i.is_null() {
+        if !st.ifa.is_live(i) {
+            return k.violate(&I2_DEAD_ON_LIST, ObjRef::of(i), NONE, [0, 1]);
+        }
+        let a = st.ifa.raw(i);
+        if in_list >> i.slot() & 1 != 0 || a.ia_link.prev.get() != prev {
+            return k.violate(&I5_LISTS, ObjRef::of(i), NONE, [0, 1]);
+        }
+        in_list |= 1 << i.slot();
+        prev = Place::Next(i);
+        i = a.ia_link.next.get();
+    }
+    for b in 0..INADDR_NHASH {
+        let mut i = st.in_ifaddrhashtbl.first[b].get();
+        let mut prev = Place::Head;
+        while !i.is_null() {
+            if !st.ifa.is_live(i) {
+                return k.violate(&I2_DEAD_ON_LIST, ObjRef::of(i), NONE, [b as u32, 2]);
+            }
+            let a = st.ifa.raw(i);
+            let addr = a.ia_addr.get();
+            if in_hash >> i.slot() & 1 != 0
+                || a.ia_hash.prev.get() != prev
+                || addr.family != AF_INET
+                || inaddr_hash(addr.addr) != b
+            {
+                return k.violate(&I6_HASH, ObjRef::of(i), NONE, [b as u32, 0]);
+            }
+            in_hash |= 1 << i.slot();
+            prev = Place::Next(i);
+            // Aliases share the bucket: any twin is further down this chain.
+            let mut j = a.ia_hash.next.get();
+            let mut left = 32;
+            while !j.is_null() && left > 0 {
+                let o = st.ifa.raw(j);
+                if j != i && o.ia_addr.get() == addr && o.ifa_ifp.get() == a.ifa_ifp.get() {
+                    return k.violate(&I6_HASH, ObjRef::of(i), ObjRef::of(j), [b as u32, 1]);
+                }
+                j = o.ia_hash.next.get();
+                left -= 1;
+            }
+            i = a.ia_hash.next.get();
+        }
+    }
+    for (ifp, n) in st.ifnets.iter() {
+        let mut prev = Place::Head;
+        let mut i = n.if_addrhead.first.get();
+        while !i.is_null() {
+            if !st.ifa.is_live(i) {
+                return k.violate(&I2_DEAD_ON_LIST, ObjRef::of(i), ObjRef::of(ifp), [0, 3]);
+            }
+            let a = st.ifa.raw(i);
+            if in_if >> i.slot() & 1 != 0 || a.ifa_link.prev.get() != prev || a.ifa_ifp.get() != ifp {
+                return k.violate(&I5_LISTS, ObjRef::of(i), ObjRef::of(ifp), [0, 3]);
+            }
+            in_if |= 1 << i.slot();
+            prev = Place::Next(i);
+            i = a.ifa_link.next.get();
+        }
+    }
+    for (i, a) in st.ifa.iter() {
+        if !a.is_in.get() {
+            continue;
+        }
+        let bit = 1u64 << i.slot();
+        if (in_list ^ in_if) & bit != 0 || (in_list & bit != 0) != a.implicit.get() {
+            return k.violate(&I5_LISTS, ObjRef::of(i), NONE, [0, 4]);
+        }
+        let should = a.ia_addr.get().family == AF_INET && in_list & bit != 0;
+        if should != (in_hash & bit != 0) {
+            return k.violate(&I6_HASH, ObjRef::of(i), NONE, [0, 2]);
+        }
+    }
+}
+
+/// I1, I9, I10, I13, I14: the recount.
+fn census(k: &K) {
+    let st = &k.st;
+    let mut ifa_refs = [0u32; super::NIFAS];
+    let mut rt_refs = [0i32; super::NRTS];
+    let mut in_tree = 0u64;
+
+    for cpu in 0..k.ncpus() {
+        for rt in table(k, cpu) {
+            if !st.rt.is_live(rt) || st.rt.raw(rt).cpu.get() as usize != cpu {
+                return k.violate(&I9_RTF_UP, ObjRef::of(rt), NONE, [2, cpu as u32]);
+            }
+            in_tree |= 1 << rt.slot();
+        }
+    }
+    let hold = |holder: ObjRef, rt: RtId, refs: &mut [i32; super::NRTS]| {
+        if rt.is_null() {
+            return true;
+        }
+        if !st.rt.is_live(rt) {
+            k.violate(&I9_RT_REFCNT, ObjRef::of(rt), holder, [0, 1]);
+            return false;
+        }
+        refs[rt.slot()] += 1;
+        true
+    };
+    for (id, r) in st.rt.iter() {
+        let me = ObjRef::of(id);
+        let ifa = r.rt_ifa.get();
+        if !ifa.is_null() {
+            if !st.ifa.is_live(ifa) {
+                return k.violate(&I10_RT_POINTERS, me, ObjRef::of(ifa), [0, 1]);
+            }
+            ifa_refs[ifa.slot()] += 1;
+        }
+        if !hold(me, r.rt_gwroute.get(), &mut rt_refs) || !hold(me, r.rt_parent.get(), &mut rt_refs) {
+            return;
+        }
+        let up = r.rt_flags.get() & RTF_UP != 0;
+        let treed = in_tree >> id.slot() & 1 != 0;
+        if up != treed {
+            return k.violate(&I9_RTF_UP, me, NONE, [3, 0]);
+        }
+        if !up && r.rt_refcnt.get() == 0 {
+            return k.violate(&I9_LEAKED, me, ObjRef::of(ifa), [0, 0]);
+        }
+        if treed {
+            let parent = r.rt_parent.get();
+            if !parent.is_null() && in_tree >> parent.slot() & 1 == 0 {
+                return k.violate(&I13_CLONES, me, ObjRef::of(parent), [0, 0]);
+            }
+            let ifp = r.rt_ifp.get();
+            if !st.ifnets.is_live(ifp) || ifp != st.ifa.raw(ifa).ifa_ifp.get() && ifp != st.loif.get() {
+                return k.violate(&I10_RT_POINTERS, me, ObjRef::of(ifp), [0, 2]);
+            }
+        }
+        let la = r.rt_llinfo.get();
+        let flagged = r.rt_flags.get() & RTF_LLINFO != 0;
+        if flagged != !la.is_null() || flagged && (!st.las.is_live(la) || st.las.raw(la).la_rt.get() != id) {
+            return k.violate(&I14_LLINFO, me, ObjRef::of(la), [0, 0]);
+        }
+    }
+    for (id, p) in st.inps.iter() {
+        if !hold(ObjRef::of(id), p.ro_rt.get(), &mut rt_refs) {
+            return;
+        }
+    }
+    for (id, f) in st.flows.iter() {
+        if !hold(ObjRef::of(id), f.ro_rt.get(), &mut rt_refs) {
+            return;
+        }
+    }
+    for cpu in 0..k.ncpus() {
+        if !hold(NONE, st.ipforward_rt[cpu].get(), &mut rt_refs) {
+            return;
+        }
+    }
+    for (id, r) in st.rt.iter() {
+        if r.rt_refcnt.get() != rt_refs[id.slot()] {
+            let detail = [r.rt_refcnt.get() as u32, rt_refs[id.slot()] as u32];
+            return k.violate(&I9_RT_REFCNT, ObjRef::of(id), NONE, detail);
+        }
+    }
+    for (id, a) in st.ifa.iter() {
+        let holders = ifa_refs[id.slot()] + u32::from(a.implicit.get());
+        if a.ifa_refcnt.get().wrapping_add(1) != holders {
+            return k.violate(&I1_COUNT, ObjRef::of(id), NONE, [a.ifa_refcnt.get(), holders]);
+        }
+    }
+    let mut listed = 0u64;
+    for cpu in 0..k.ncpus() {
+        let mut la = st.llinfo_arp_list.first[cpu].get();
+        while !la.is_null() {
+            let ok = st.las.is_live(la) && listed >> la.slot() & 1 == 0;
+            if !ok || st.rt.raw(st.las.raw(la).la_rt.get()).cpu.get() as usize != cpu {
+                return k.violate(&I14_LLINFO, ObjRef::of(la), NONE, [cpu as u32, 1]);
+            }
+            listed |= 1 << la.slot();
+            la = st.las.raw(la).la_le.next.get();
+        }
+    }
+    if listed.count_ones() as usize != st.las.len() {
+        k.violate(&I14_LLINFO, NONE, NONE, [listed.count_ones(), st.las.len() as u32]);
+    }
+}
+
+/// The key and prefix length of the interface route that an address should have.
+fn expected_route(k: &K, a: &Ifaddr) -> (u32, u8) {
+    let flags = k.st.ifnets.raw(a.ifa_ifp.get()).if_flags.get();
+    if flags & IFF_LOOPBACK != 0 {
+        (a.ia_addr.get().addr, HOST)
+    } else if flags & IFF_POINTOPOINT != 0 {
+        (a.ia_dstaddr.get().addr, HOST)
+    } else {
+        let m = a.ia_sockmask.get().addr;
+        (a.ia_addr.get().addr & m, plen(m))
+    }
+}
+
+fn mix(h: u64, v: u64) -> u64 {
+    (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+}
+
+/// I7, I8, I12, and a digest of addresses and routes for I16.
+fn check_rest(k: &K) -> u64 {
+    let st = &k.st;
+    let mut digest = 0u64;
+    // Per address: how many CPUs have its interface route.
+    let mut routed = [0u8; super::NIFAS];
+    let mut per_cpu = [0u64; 3];
+    for (cpu, sum) in per_cpu.iter_mut().enumerate().take(k.ncpus()) {
+        for rt in table(k, cpu) {
+            let r = st.rt.raw(rt);
+            let flags = r.rt_flags.get();
+            if flags & (RTF_WASCLONED | RTF_DYNAMIC) != 0 {
+                continue;
+            }
+            let ifa = r.rt_ifa.get();
+            let kept = flags & (RTF_STATIC | RTF_HOST | RTF_GATEWAY);
+            let h = mix(mix(u64::from(r.rt_key.get()), u64::from(r.plen.get())), u64::from(kept));
+            *sum = sum.wrapping_add(mix(h, ifa.slot() as u64));
+            if is_interface_route(r) {
+                let a = st.ifa.raw(ifa);
+                if a.ifa_flags.get() & IFA_ROUTE == 0
+                    || expected_route(k, a) != (r.rt_key.get(), r.plen.get())
+                {
+                    k.violate(&I8_IFA_ROUTE, ObjRef::of(ifa), ObjRef::of(rt), [cpu as u32, 1]);
+                    return 0;
+                }
+                routed[ifa.slot()] += 1;
+            }
+        }
+        digest = mix(digest, *sum);
+    }
+    if (1..k.ncpus()).any(|c| per_cpu[c] != per_cpu[0]) {
+        k.violate(&I12_CPUS_DIFFER, NONE, NONE, [0, 0]);
+        return 0;
+    }
+    let mut sum = 0u64;
+    for (id, a) in st.ifa.iter() {
+        if !a.implicit.get() {
+            continue;
+        }
+        let loopback = st.ifnets.raw(a.ifa_ifp.get()).if_flags.get() & IFF_LOOPBACK != 0;
+        let dst_ok = match a.ifa_dstaddr.get() {
+            Sa::Dst(i) => i == id,
+            Sa::Addr(i) => i == id && loopback,
+            Sa::Null => !a.is_in.get(),
+            _ => false,
+        };
+        if a.ifa_addr.get() != Sa::Addr(id) || !dst_ok || a.ifa_netmask.get() != Sa::Mask(id) {
+            k.violate(&I7_POINTERS, ObjRef::of(id), NONE, [0, 0]);
+            return 0;
+        }
+        if !a.is_in.get() {
+            continue;
+        }
+        let flagged = a.ifa_flags.get() & IFA_ROUTE != 0;
+        if flagged && routed[id.slot()] as usize != k.ncpus() && !a.user_deleted.get() {
+            k.violate(&I8_IFA_ROUTE, ObjRef::of(id), NONE, [u32::from(routed[id.slot()]), 2]);
+            return 0;
+        }
+        let mut h = mix(u64::from(a.ia_addr.get().addr), u64::from(a.ia_addr.get().family));
+        h = mix(h, u64::from(a.ia_sockmask.get().addr));
+        h = mix(h, u64::from(a.ia_dstaddr.get().addr));
+        h = mix(h, u64::from(flagged) << 8 | a.ifa_ifp.get().slot() as u64);
+        sum = sum.wrapping_add(h);
+    }
+    mix(digest, sum)
+}
+
+/// The final audit.
+pub fn audit_end(k: &K) {
+    let st = &k.st;
+    if let Some((id, _)) = st.ifa.iter().find(|(_, a)| a.is_in.get()) {
+        return k.violate(&LEAK_AT_END, ObjRef::of(id), NONE, [1, 0]);
+    }
+    if let Some((id, _)) = st.rt.iter().next() {
+        return k.violate(&LEAK_AT_END, ObjRef::of(id), NONE, [2, 0]);
+    }
+    if let Some((id, _)) = st.las.iter().next() {
+        return k.violate(&LEAK_AT_END, ObjRef::of(id), NONE, [3, 0]);
+    }
+    if let Some((id, _)) = st.inps.iter().next() {
+        return k.violate(&LEAK_AT_END, ObjRef::of(id), NONE, [4, 0]);
+    }
+    if let Some((id, _)) = st.flows.iter().next() {
+        return k.violate(&LEAK_AT_END, ObjRef::of(id), NONE, [5, 0]);
+    }
+    let stays = |d: Driver| matches!(d, Driver::Tun | Driver::Sppp | Driver::Lo);
+    if let Some((id, _)) = st.ifnets.iter().find(|(_, n)| !stays(n.driver.get())) {
+        return k.violate(&LEAK_AT_END, ObjRef::of(id), NONE, [6, 0]);
+    }
+    debug_assert!(st.ifnets.len() <= NIFS);
+    if st.ifa.len() != st.ifnets.len() {
+        k.violate(&LEAK_AT_END, NONE, NONE, [st.ifa.len() as u32, st.ifnets.len() as u32]);
+    }
+}

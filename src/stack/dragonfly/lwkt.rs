@@ -1,0 +1,269 @@
+//! LWKT: serializers, message ports, CPU migration, blocking allocation, kfree.
+//!
+//! Sources: `sys/kern/lwkt_serialize.c`, `sys/kern/lwkt_msgport.c`,
+//! `sys/kern/lwkt_thread.c`, `sys/kern/kern_slaballoc.c`, `sys/net/netisr.c`.
+//!
+//! In 2007 everything here ran under one giant lock that is let go only by blocking, so
+//! these functions are where threads switch: a contended serializer, a message and its
+//! reply, a migration, a sleeping allocation, a driver that waits. A critical section
+//! does not prevent blocking.
+//!
+//! A message is served in the fiber of its sender, under the frame of the thread that
+//! serves it and on that thread's CPU: the sender sleeps meanwhile in any case, and so
+//! what the message causes counts on the sender's account. The port is a lock, held
+//! while its thread is busy.
+
+use super::K;
+use super::defects as d;
+use super::invariants as inv;
+use super::objects::*;
+use crate::kern::lock::{LockId, LockInfo, LockKind};
+use crate::kern::sched::Frame;
+use crate::kern::slab::ObjRef;
+use crate::kern::trace::{Func, What};
+use crate::shadow::{FaultKind, rules};
+
+/// The control token: see [`super::defects`].
+pub const TOKEN: LockId = LockId(0);
+const SERIALIZERS: u8 = 1;
+const RTABLE_PORTS: u8 = SERIALIZERS + super::NIFS as u8;
+const NETISR_PORTS: u8 = RTABLE_PORTS + 3;
+
+const fn serializer(name: &'static str) -> LockInfo {
+    LockInfo { name, kind: LockKind::Serializer, recursive: false, rank: 2 }
+}
+
+const fn port(name: &'static str) -> LockInfo {
+    LockInfo { name, kind: LockKind::Port, recursive: false, rank: 0 }
+}
+
+/// The locks of this kernel, by [`LockId`].
+pub static LOCKS: &[LockInfo] = &[
+    LockInfo { name: "control token", kind: LockKind::Token, recursive: true, rank: 1 },
+    serializer("em0 serializer"),
+    serializer("em1 serializer"),
+    serializer("gif0 serializer"),
+    serializer("gif1 serializer"),
+    serializer("tun0 serializer"),
+    serializer("tap0 serializer"),
+    serializer("tap1 serializer"),
+    serializer("sppp0 serializer"),
+    serializer("lo0 serializer"),
+    port("rtable_cpu 0 port"),
+    port("rtable_cpu 1 port"),
+    port("rtable_cpu 2 port"),
+    port("netisr_cpu 0 port"),
+    port("netisr_cpu 1 port"),
+    port("netisr_cpu 2 port"),
+];
+
+static RTABLE_THREADS: [Func; 3] = [
+    Func { name: "rtable_cpu 0", file: "" },
+    Func { name: "rtable_cpu 1", file: "" },
+    Func { name: "rtable_cpu 2", file: "" },
+];
+static NETISR_THREADS: [Func; 3] = [
+    Func { name: "netisr_cpu 0", file: "" },
+    Func { name: "netisr_cpu 1", file: "" },
+    Func { name: "netisr_cpu 2", file: "" },
+];
+static SOFTCLOCK_THREADS: [Func; 3] = [
+    Func { name: "softclock 0", file: "" },
+    Func { name: "softclock 1", file: "" },
+    Func { name: "softclock 2", file: "" },
+];
+
+/// Begins the frames of `rtable_cpu cpu`.
+pub fn rtable_thread(k: &K, cpu: usize) -> Frame<'_> {
+    k.frame(&RTABLE_THREADS[cpu])
+}
+
+/// Begins the frames of `netisr_cpu cpu` (which also is the tcp and udp thread there).
+pub fn netisr_thread(k: &K, cpu: usize) -> Frame<'_> {
+    k.frame(&NETISR_THREADS[cpu])
+}
+
+/// Begins the frames of `softclock cpu`.
+pub fn softclock_thread(k: &K, cpu: usize) -> Frame<'_> {
+    k.frame(&SOFTCLOCK_THREADS[cpu])
+}
+
+/// The port of `rtable_cpu cpu`.
+pub fn rtable_portfn(cpu: usize) -> LockId {
+    LockId(RTABLE_PORTS + cpu as u8)
+}
+
+/// The port of `netisr_cpu cpu`.
+pub fn cpu_portfn(cpu: usize) -> LockId {
+    LockId(NETISR_PORTS + cpu as u8)
+}
+
+/// `if_serializer`: embedded in the ifnet, hence found by its name.
+pub fn if_serializer(k: &K, ifp: IfId) -> LockId {
+    LockId(SERIALIZERS + k[ifp].name.get())
+}
+
+/// `lwkt_serialize_enter`. `site` names the place of the call.
+pub async fn lwkt_serialize_enter(k: &K, ifp: IfId, site: &'static str) {
+    let _ifp = k.hold(ObjRef::of(ifp), false);
+    k.yield_at(site).await;
+    k.lock(if_serializer(k, ifp)).await;
+}
+
+/// `lwkt_serialize_exit`.
+pub fn lwkt_serialize_exit(k: &K, ifp: IfId) {
+    k.unlock(if_serializer(k, ifp));
+}
+
+/// Whether the current thread holds the serializer of any interface.
+pub fn holds_serializer(k: &K) -> bool {
+    (0..super::NIFS as u8).any(|i| k.owns(LockId(SERIALIZERS + i)))
+}
+
+/// I17, at the sending of a message.
+pub fn check_domsg(k: &K) {
+    if k.holds_locks() && holds_serializer(k) {
+        k.violate(&inv::I17_SERIALIZER, ObjRef::NONE, ObjRef::NONE, [0, 0]);
+    }
+}
+
+/// `lwkt_migratecpu`.
+pub async fn lwkt_migratecpu(k: &K, cpu: usize) {
+    if k.mycpuid() != cpu {
+        k.set_cpu(cpu);
+    }
+    k.yield_at("lwkt_migratecpu").await;
+}
+
+/// `netmsg_service_sync`: one message to each netisr thread; what was queued before
+/// has been served when it returns.
+pub async fn netmsg_service_sync(k: &K) {
+    let _f = k.frame(&Func { name: "netmsg_service_sync", file: "sys/net/netisr.c" });
+    check_domsg(k);
+    for cpu in 0..k.ncpus() {
+        k.yield_at("netmsg_service_sync").await;
+        // A netisr thread that calls this serves its own queue next.
+        let own = k.owns(cpu_portfn(cpu));
+        if !own {
+            k.lock(cpu_portfn(cpu)).await;
+        }
+        super::ip_input::drain_queue(k, cpu);
+        if !own {
+            k.unlock(cpu_portfn(cpu));
+        }
+    }
+}
+
+/// Takes the control token, unless the defect `outside` keeps this path out of it.
+pub async fn control_enter(k: &K, outside: Option<u8>) {
+    match outside {
+        Some(d) if k.on(d) => {}
+        _ => k.lock(TOKEN).await,
+    }
+}
+
+/// Lets go of the control token at the end of an operation, if it has it.
+pub fn control_exit(k: &K) {
+    if k.owns(TOKEN) {
+        k.unlock(TOKEN);
+    }
+}
+
+/// Lets go of the control token for the window of a way in, when both the way in and
+/// the enabling defect are on. Returns what [`window_close`] needs.
+pub fn window_open(k: &K, way_in: u8) -> u8 {
+    if k.on(d::IN_CONTROL_UNSERIALIZED) && k.on(way_in) { k.unlock_all(TOKEN) } else { 0 }
+}
+
+/// Takes the control token back after a window.
+pub async fn window_close(k: &K, depth: u8) {
+    if depth != 0 {
+        k.lock(TOKEN).await;
+        k.lock_depth(TOKEN, depth);
+    }
+}
+
+/// Follows a `struct sockaddr *`. `None` after a fault of the kernel layer.
+pub fn load_sa(k: &K, p: Sa, what: &'static str) -> Option<Sin> {
+    match p {
+        Sa::Copy(v) => Some(v),
+        Sa::Addr(ifa) => Some(k[ifa].ia_addr.get()),
+        Sa::Dst(ifa) => Some(k[ifa].ia_dstaddr.get()),
+        Sa::Mask(ifa) => Some(k[ifa].ia_sockmask.get()),
+        Sa::Key(rt) => Some(Sin::inet(k[rt].rt_key.get())),
+        Sa::Stack(s, v) => {
+            if !k.is_own_stack(s) {
+                if k.stack_lives(s) {
+                    k.violate(&inv::I7_FOREIGN_STACK, ObjRef::NONE, ObjRef::NONE, [u32::from(s.0), 0]);
+                } else {
+                    k.kernel_fault(FaultKind::DeadStack, ObjRef::NONE, what);
+                    return None;
+                }
+            }
+            Some(v)
+        }
+        Sa::Null => {
+            k.kernel_fault(FaultKind::Null, ObjRef::NONE, what);
+            None
+        }
+        Sa::Poison => {
+            k.kernel_fault(FaultKind::Poison, ObjRef::NONE, what);
+            None
+        }
+        Sa::FreeLink(_) => {
+            // The link points at another free chunk, which can be read.
+            k.violate(&rules::BAD_POINTER, ObjRef::NONE, ObjRef::NONE, [0, 0]);
+            Some(Sin { family: 0xde, addr: 0xdead_c0de })
+        }
+    }
+}
+
+/// Follows `ifa->ifa_addr` for its family.
+pub fn ifa_family(k: &K, ifa: IfaId) -> u8 {
+    load_sa(k, k[ifa].ifa_addr.get(), "ifa->ifa_addr->sa_family").map_or(AF_UNSPEC, |s| s.family)
+}
+
+/// `kfree(ifa, M_IFADDR)`, with the books' checks I3 and I4.
+pub fn kfree_ifaddr(k: &K, ifa: IfaId) {
+    let obj = ObjRef::of(ifa);
+    if !k.st.ifa.is_live(ifa) {
+        k.violate(&rules::DOUBLE_FREE, obj, ObjRef::NONE, [0, 0]);
+        return;
+    }
+    k.record(|| What::Free(obj));
+    inv::check_free_ifaddr(k, ifa);
+    k.check_hands(obj);
+    k.st.ifa.free(ifa);
+}
+
+/// `IFAREF`.
+#[track_caller]
+pub fn ifaref(k: &K, ifa: IfaId) {
+    let n = k[ifa].ifa_refcnt.inc();
+    k.record_ref(ObjRef::of(ifa), 1, n);
+    if n == 0 {
+        k.violate(&inv::I1_COUNT, ObjRef::of(ifa), ObjRef::NONE, [n, 0]);
+    }
+}
+
+/// `IFAFREE`.
+#[track_caller]
+pub fn ifafree(k: &K, ifa: IfaId) {
+    let n = k[ifa].ifa_refcnt.get();
+    if n == 0 {
+        k.record_ref(ObjRef::of(ifa), -1, u32::MAX);
+        kfree_ifaddr(k, ifa);
+    } else {
+        k[ifa].ifa_refcnt.dec();
+        k.record_ref(ObjRef::of(ifa), -1, n - 1);
+    }
+}
+
+/// The `IFAFREE` that gives up the lists' implicit reference.
+#[track_caller]
+pub fn ifafree_list(k: &K, ifa: IfaId) {
+    if k.st.ifa.is_live(ifa) {
+        k[ifa].implicit.set(false);
+    }
+    ifafree(k, ifa);
+}

@@ -1,0 +1,331 @@
+//! The operations of `dragonfly-2007`: what a user, a daemon, a driver or the network
+//! can do to this kernel, as it really had it.
+//!
+//! em comes and goes with its driver; gif is the cloner; tun and tap are made by their
+//! first open, tap goes by unloading its module; tun, sppp and lo never go. What the
+//! kernel refuses returns its errno.
+
+use super::if_c::{Cmd, if_clone_create, if_clone_destroy, ifioctl, ifioctl_flags};
+use super::in_c::AliasReq;
+use super::objects::{AF_LINK, Sin};
+use super::route::{Callback, HOST, Req, mask, rtredirect};
+use super::rtsock::{RouteReq, route_output};
+use super::{EINVAL, ENXIO, K};
+use super::{drivers, if_c, if_ether, if_spppsubr, if_tap, if_tun, ip_input, softclock, tcp, udp_usrreq};
+use crate::program::{Arg, ArgClass, Grammar, Op, Verb};
+
+/// Names of the interface slots.
+pub const IFS: &[&str] = &["em0", "em1", "gif0", "gif1", "tun0", "tap0", "tap1", "sppp0", "lo0"];
+const EMS: &[&str] = &["em0", "em1"];
+const GIFS: &[&str] = &["gif0", "gif1"];
+const DEVICES: &[&str] = &["tap0", "tun0", "tap1"];
+const SPPPS: &[&str] = &["sppp0"];
+const P2PS: &[&str] = &["gif0", "gif1", "tun0", "sppp0"];
+const TCPS: &[&str] = &["tcp0", "tcp1"];
+const UDPS: &[&str] = &["udp0", "udp1"];
+
+/// The addresses of a program: few, so that they collide.
+pub const ADDRS: &[&str] = &[
+    "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.1.1", "10.0.1.2", "192.168.0.1", "192.168.0.2", "0.0.0.0",
+];
+const ADDR_VALUES: [u32; 8] = [
+    0x0a00_0001, 0x0a00_0002, 0x0a00_0003, 0x0a00_0101, 0x0a00_0102, 0xc0a8_0001, 0xc0a8_0002, 0,
+];
+/// Destinations: the first three quarters are hosts.
+const DSTS: &[&str] = &[
+    "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.1.1", "10.0.1.2", "192.168.0.1", "192.168.0.2", "10.0.0.0/24",
+    "10.0.1.0/24", "192.168.0.0/24", "10.0.0.0/16",
+];
+const NETS: [(u32, u8); 4] = [(0x0a00_0000, 24), (0x0a00_0100, 24), (0xc0a8_0000, 24), (0x0a00_0000, 16)];
+const MASKS: &[&str] = &["/24", "none", "/16", "/32"];
+const CPUS: &[&str] = &["0", "1", "2"];
+const TIMES: &[&str] = &["1s", "5s", "5min", "20min", "1h"];
+const TIME_VALUES: [u64; 5] = [1_000, 5_000, 5 * 60_000, 20 * 60_000, 60 * 60_000];
+const COUNTS: &[&str] = &["1", "2", "3", "4", "5", "13"];
+const COUNT_VALUES: [u8; 6] = [1, 2, 3, 4, 5, 13];
+
+const fn arg(key: &'static str, choices: &'static [&'static str], class: ArgClass) -> Arg {
+    Arg { key, choices, class }
+}
+
+const IF: Arg = arg("", IFS, ArgClass::Interface);
+const ADDR: Arg = arg("", ADDRS, ArgClass::Address);
+const DST: Arg = arg("", DSTS, ArgClass::Address);
+const CPU: Arg = arg("cpu", CPUS, ArgClass::Other);
+const VIA: Arg = arg("via", ADDRS, ArgClass::Address);
+
+const fn v(code: u8, name: &'static str, weight: u8, args: &'static [Arg], help: &'static str) -> Verb {
+    Verb { code, name, args, weight, help }
+}
+
+/// Opcodes, append-only.
+pub mod op {
+    #![allow(missing_docs)]
+    pub const EM_ATTACH: u8 = 1;
+    pub const EM_DETACH: u8 = 2;
+    pub const SIOCIFCREATE: u8 = 3;
+    pub const SIOCIFDESTROY: u8 = 4;
+    pub const OPEN: u8 = 5;
+    pub const CLOSE: u8 = 6;
+    pub const TAP_UNLOAD: u8 = 7;
+    pub const IFUP: u8 = 8;
+    pub const IFDOWN: u8 = 9;
+    pub const SIOCSIFADDR: u8 = 10;
+    pub const SIOCAIFADDR: u8 = 11;
+    pub const SIOCDIFADDR: u8 = 12;
+    pub const SIOCSIFDSTADDR: u8 = 13;
+    pub const SIOCSIFNETMASK: u8 = 14;
+    pub const SIOCSIFFLAGS: u8 = 15;
+    pub const ROUTE_ADD: u8 = 16;
+    pub const ROUTE_ADD_IFACE: u8 = 17;
+    pub const ROUTE_DELETE: u8 = 18;
+    pub const ROUTE_CHANGE: u8 = 19;
+    pub const ROUTE_LOCK: u8 = 20;
+    pub const TCP_CONNECT: u8 = 21;
+    pub const TCP_SEND: u8 = 22;
+    pub const TCP_CLOSE: u8 = 23;
+    pub const UDP_CONNECT: u8 = 24;
+    pub const UDP_SEND: u8 = 25;
+    pub const UDP_CLOSE: u8 = 26;
+    pub const ARP_RESOLVE: u8 = 27;
+    pub const ARP_REPLY: u8 = 28;
+    pub const ARP_EXPIRE: u8 = 29;
+    pub const PPP_UP: u8 = 30;
+    pub const PPP_NAK: u8 = 31;
+    pub const PPP_DOWN: u8 = 32;
+    pub const PPP_RECONNECT: u8 = 33;
+    pub const LINK_DOWN: u8 = 34;
+    pub const LINK_UP: u8 = 35;
+    pub const REXMT: u8 = 36;
+    pub const ADVANCE: u8 = 37;
+    pub const NEXT_CALLOUT: u8 = 38;
+    pub const PACKET_IN: u8 = 39;
+    pub const NETISR: u8 = 40;
+    pub const REDIRECT: u8 = 41;
+}
+use op::*;
+
+const VERBS: &[Verb] = &[
+    v(EM_ATTACH, "em_attach", 3, &[arg("", EMS, ArgClass::Interface), CPU], "the em driver attaches its device"),
+    v(EM_DETACH, "em_detach", 3, &[arg("", EMS, ArgClass::Interface), CPU], "the em driver detaches its device"),
+    v(SIOCIFCREATE, "SIOCIFCREATE", 4, &[arg("", GIFS, ArgClass::Interface), CPU], "create a gif"),
+    v(SIOCIFDESTROY, "SIOCIFDESTROY", 3, &[arg("", GIFS, ArgClass::Interface), CPU], "destroy a gif"),
+    v(OPEN, "open", 4, &[arg("", DEVICES, ArgClass::Interface), CPU], "open a tap or tun device"),
+    v(CLOSE, "close", 4, &[arg("", DEVICES, ArgClass::Interface), CPU], "close a tap or tun device"),
+    v(TAP_UNLOAD, "tap_unload", 2, &[CPU], "unload the tap module"),
+    v(IFUP, "ifup", 4, &[IF, CPU], "SIOCSIFFLAGS with IFF_UP"),
+    v(IFDOWN, "ifdown", 4, &[IF, CPU], "SIOCSIFFLAGS without IFF_UP"),
+    v(SIOCSIFADDR, "SIOCSIFADDR", 10, &[IF, ADDR, CPU], "set the address of an interface"),
+    v(
+        SIOCAIFADDR,
+        "SIOCAIFADDR",
+        14,
+        &[IF, ADDR, arg("mask", MASKS, ArgClass::Other), arg("dst", ADDRS, ArgClass::Address)],
+        "add or change an address; dst is for point-to-point interfaces",
+    ),
+    v(SIOCDIFADDR, "SIOCDIFADDR", 9, &[IF, ADDR, CPU], "delete an address"),
+    v(SIOCSIFDSTADDR, "SIOCSIFDSTADDR", 4, &[IF, ADDR, CPU], "set the far end's address"),
+    v(
+        SIOCSIFNETMASK,
+        "SIOCSIFNETMASK",
+        3,
+        &[IF, ADDR, arg("mask", MASKS, ArgClass::Other), CPU],
+        "set the netmask of an address",
+    ),
+    v(SIOCSIFFLAGS, "SIOCSIFFLAGS", 2, &[IF, CPU], "set flags to what they are: the driver is called"),
+    v(ROUTE_ADD, "route_add", 6, &[DST, VIA, CPU], "RTM_ADD through a gateway"),
+    v(
+        ROUTE_ADD_IFACE,
+        "route_add_iface",
+        4,
+        &[DST, arg("if", IFS, ArgClass::Interface), CPU],
+        "RTM_ADD with an interface as gateway",
+    ),
+    v(ROUTE_DELETE, "route_delete", 4, &[DST, CPU], "RTM_DELETE"),
+    v(ROUTE_CHANGE, "route_change", 1, &[DST, VIA, CPU], "RTM_CHANGE"),
+    v(ROUTE_LOCK, "route_lock", 1, &[DST, CPU], "RTM_LOCK"),
+    v(TCP_CONNECT, "tcp_connect", 6, &[arg("", TCPS, ArgClass::Pcb), ADDR], "connect a TCP socket"),
+    v(TCP_SEND, "tcp_send", 3, &[arg("", TCPS, ArgClass::Pcb)], "send on a TCP socket"),
+    v(TCP_CLOSE, "tcp_close", 3, &[arg("", TCPS, ArgClass::Pcb)], "close a TCP socket"),
+    v(UDP_CONNECT, "udp_connect", 4, &[arg("", UDPS, ArgClass::Pcb), ADDR], "connect a UDP socket"),
+    v(UDP_SEND, "udp_send", 5, &[arg("", UDPS, ArgClass::Pcb), ADDR], "send on a UDP socket"),
+    v(UDP_CLOSE, "udp_close", 2, &[arg("", UDPS, ArgClass::Pcb)], "close a UDP socket"),
+    v(ARP_RESOLVE, "arp_resolve", 4, &[ADDR, CPU], "look an address up in ARP, making the entry"),
+    v(ARP_REPLY, "arp_reply", 2, &[ADDR], "an ARP reply arrives"),
+    v(ARP_EXPIRE, "arp_expire", 3, &[ADDR, CPU], "an ARP entry runs out"),
+    v(PPP_UP, "ppp_up", 4, &[arg("", SPPPS, ArgClass::Interface), CPU], "the PPP link comes up, the peer agrees"),
+    v(
+        PPP_NAK,
+        "ppp_nak",
+        4,
+        &[arg("", SPPPS, ArgClass::Interface), ADDR, CPU],
+        "the peer refuses our address and offers another",
+    ),
+    v(PPP_DOWN, "ppp_down", 2, &[arg("", SPPPS, ArgClass::Interface), CPU], "the PPP link goes down"),
+    v(PPP_RECONNECT, "ppp_reconnect", 3, &[arg("", SPPPS, ArgClass::Interface), CPU], "down and up again"),
+    v(LINK_DOWN, "link_down", 2, &[arg("", P2PS, ArgClass::Interface), CPU], "the driver takes the interface down"),
+    v(LINK_UP, "link_up", 2, &[arg("", P2PS, ArgClass::Interface), CPU], "the driver brings the interface up"),
+    v(
+        REXMT,
+        "rexmt",
+        4,
+        &[arg("", TCPS, ArgClass::Pcb), arg("times", COUNTS, ArgClass::Other)],
+        "the retransmit timer of a connection fires",
+    ),
+    v(ADVANCE, "advance", 2, &[arg("", TIMES, ArgClass::Other)], "let time pass"),
+    v(NEXT_CALLOUT, "next_callout", 1, &[], "let time pass until the next callout has run"),
+    v(
+        PACKET_IN,
+        "packet_in",
+        4,
+        &[IF, arg("to", ADDRS, ArgClass::Address), CPU],
+        "a packet to be forwarded arrives",
+    ),
+    v(NETISR, "netisr", 3, &[CPU], "a netisr serves one packet"),
+    v(REDIRECT, "redirect", 4, &[ADDR, VIA, CPU], "an ICMP redirect arrives for a host"),
+];
+
+/// The grammar of this kernel.
+pub static GRAMMAR: Grammar = Grammar { kernel: "dragonfly-2007", id: 0, verbs: VERBS, max_cpus: 3 };
+
+fn if_slot(list: &[&str], i: u8) -> u8 {
+    let name = list[i as usize % list.len()];
+    IFS.iter().position(|n| *n == name).unwrap_or(0) as u8
+}
+
+fn addr(i: u8) -> u32 {
+    ADDR_VALUES[i as usize % 8]
+}
+
+fn dst(i: u8) -> (u32, u8) {
+    match i as usize % DSTS.len() {
+        i @ 0..=6 => (ADDR_VALUES[i], HOST),
+        i => NETS[i - 7],
+    }
+}
+
+fn mask_value(i: u8) -> Option<u32> {
+    match i % 4 {
+        0 => Some(mask(24)),
+        1 => None,
+        2 => Some(mask(16)),
+        _ => Some(mask(32)),
+    }
+}
+
+/// Whether an operation asks the control plane, so that I16 is judged on it.
+pub fn is_control(verb: u8) -> bool {
+    (EM_ATTACH..=ROUTE_LOCK).contains(&verb)
+}
+
+/// The interface and the address that an operation sets, for I16.
+pub fn set_address(op: &Op) -> Option<(u8, u32)> {
+    matches!(op.verb, SIOCSIFADDR | SIOCAIFADDR).then(|| (if_slot(IFS, op.args[0]), addr(op.args[1])))
+}
+
+/// The CPU that an operation is issued on.
+pub fn cpu_of(op: &Op, ncpus: usize) -> u8 {
+    let Some(verb) = GRAMMAR.verb(op.verb) else { return 0 };
+    match verb.args.iter().position(|a| a.key == "cpu") {
+        Some(i) => (op.args[i] as usize % ncpus) as u8,
+        None => 0,
+    }
+}
+
+/// Runs an operation.
+pub async fn dispatch(k: &K, o: Op) -> i32 {
+    let [a, b, c, d] = o.args;
+    match o.verb {
+        EM_ATTACH => drivers::em_attach(k, if_slot(EMS, a)).await,
+        EM_DETACH => drivers::em_detach(k, if_slot(EMS, a)).await,
+        SIOCIFCREATE => if_clone_create(k, if_slot(GIFS, a)).await,
+        SIOCIFDESTROY => if_clone_destroy(k, if_slot(GIFS, a)).await,
+        OPEN | CLOSE => {
+            let name = if_slot(DEVICES, a);
+            let tun = IFS[name as usize] == "tun0";
+            match (o.verb == OPEN, tun) {
+                (true, true) => if_tun::tunopen(k, name).await,
+                (true, false) => if_tap::tapopen(k, name).await,
+                (false, true) => if_tun::tunclose(k, name).await,
+                (false, false) => if_tap::tapclose(k, name).await,
+            }
+        }
+        TAP_UNLOAD => if_tap::tapmodevent_unload(k).await,
+        IFUP => ifioctl_flags(k, if_slot(IFS, a), Some(true)).await,
+        IFDOWN => ifioctl_flags(k, if_slot(IFS, a), Some(false)).await,
+        SIOCSIFFLAGS => ifioctl_flags(k, if_slot(IFS, a), None).await,
+        SIOCSIFADDR => address_ioctl(k, Cmd::Sifaddr, a, AliasReq { addr: addr(b), ..AliasReq::default() }).await,
+        SIOCAIFADDR => {
+            let req = AliasReq { addr: addr(b), mask: mask_value(c), dst: Some(addr(d)) };
+            address_ioctl(k, Cmd::Aifaddr, a, req).await
+        }
+        SIOCDIFADDR => address_ioctl(k, Cmd::Difaddr, a, AliasReq { addr: addr(b), ..AliasReq::default() }).await,
+        SIOCSIFDSTADDR => {
+            let req = AliasReq { addr: addr(b), dst: Some(addr(b)), ..AliasReq::default() };
+            address_ioctl(k, Cmd::Sifdstaddr, a, req).await
+        }
+        SIOCSIFNETMASK => match mask_value(c) {
+            Some(m) => {
+                let req = AliasReq { addr: addr(b), mask: Some(m), ..AliasReq::default() };
+                address_ioctl(k, Cmd::Sifnetmask, a, req).await
+            }
+            None => EINVAL,
+        },
+        ROUTE_ADD | ROUTE_CHANGE => {
+            let (dst, plen) = dst(a);
+            let r = RouteReq { dst, plen, gateway: Some(Sin::inet(addr(b))) };
+            if o.verb == ROUTE_ADD {
+                route_output(k, Req::Add, Callback::RouteOutputAdd, r).await
+            } else {
+                route_output(k, Req::Get, Callback::RouteOutputChange, r).await
+            }
+        }
+        ROUTE_ADD_IFACE => {
+            let (dst, plen) = dst(a);
+            // route(8) turns the name into an index before it asks.
+            let ifp = if_c::ifunit(k, if_slot(IFS, b));
+            if ifp.is_null() {
+                return ENXIO;
+            }
+            let gateway = Sin { family: AF_LINK, addr: u32::from(k[ifp].if_index.get()) };
+            let r = RouteReq { dst, plen, gateway: Some(gateway) };
+            route_output(k, Req::Add, Callback::RouteOutputAdd, r).await
+        }
+        ROUTE_DELETE => {
+            let (dst, plen) = dst(a);
+            let r = RouteReq { dst, plen, gateway: None };
+            route_output(k, Req::Delete, Callback::RouteOutputDelete, r).await
+        }
+        ROUTE_LOCK => {
+            let (dst, plen) = dst(a);
+            let r = RouteReq { dst, plen, gateway: None };
+            route_output(k, Req::Get, Callback::RouteOutputLock, r).await
+        }
+        TCP_CONNECT => tcp::tcp_usr_connect(k, a as usize % 2, addr(b)).await,
+        TCP_SEND => tcp::tcp_usr_send(k, a as usize % 2).await,
+        TCP_CLOSE => tcp::tcp_usr_close(k, a as usize % 2).await,
+        UDP_CONNECT => udp_usrreq::udp_connect(k, 2 + a as usize % 2, addr(b)).await,
+        UDP_SEND => udp_usrreq::udp_send(k, 2 + a as usize % 2, addr(b)).await,
+        UDP_CLOSE => udp_usrreq::udp_close(k, 2 + a as usize % 2).await,
+        ARP_RESOLVE => if_ether::arp_resolve(k, addr(a)).await,
+        ARP_REPLY => if_ether::arp_input(k, addr(a)).await,
+        ARP_EXPIRE => if_ether::arp_expire(k, addr(a)).await,
+        PPP_UP => if_spppsubr::ppp_up(k, if_slot(SPPPS, a)).await,
+        PPP_NAK => if_spppsubr::ppp_nak(k, if_slot(SPPPS, a), addr(b)).await,
+        PPP_DOWN => if_spppsubr::ppp_down(k, if_slot(SPPPS, a)).await,
+        PPP_RECONNECT => if_spppsubr::ppp_reconnect(k, if_slot(SPPPS, a)).await,
+        LINK_DOWN => if_spppsubr::link_change(k, if_slot(P2PS, a), false).await,
+        LINK_UP => if_spppsubr::link_change(k, if_slot(P2PS, a), true).await,
+        REXMT => tcp::rexmt(k, a as usize % 2, COUNT_VALUES[b as usize % 6]).await,
+        ADVANCE => softclock::advance(k, TIME_VALUES[a as usize % 5], u32::MAX).await,
+        NEXT_CALLOUT => softclock::next_callout(k).await,
+        PACKET_IN => ip_input::packet_in(k, if_slot(IFS, a), addr(b), k.mycpuid()),
+        NETISR => ip_input::netisr_step(k, k.mycpuid()).await,
+        REDIRECT => rtredirect(k, addr(a), addr(b)).await,
+        _ => EINVAL,
+    }
+}
+
+async fn address_ioctl(k: &K, cmd: Cmd, name: u8, req: AliasReq) -> i32 {
+    ifioctl(k, if_slot(IFS, name), cmd, req).await
+}

@@ -1,0 +1,217 @@
+//! Stacks: executable models of network-stack control planes.
+//!
+//! A stack is one model at one date. It brings its object types (with their census),
+//! its operations, its invariants, its defects and its teardown by implementing
+//! [`Stack`]; the kernel substrate, the shadow books and the engines are shared. Model
+//! functions are free functions over `&Kernel<S>`, laid out by the modelled kernel's own
+//! files, each naming the source it mirrors.
+
+pub mod dragonfly;
+
+use crate::kern::Kernel;
+use crate::kern::exec::{Config, Outcome};
+use crate::kern::lock::LockInfo;
+use crate::kern::slab::{Id, ObjRef, Object};
+use crate::program::{Grammar, Op, Program};
+use std::future::Future;
+
+/// Errno of an operation that the harness itself refuses: too many threads alive.
+pub const EAGAIN: i32 = 35;
+
+/// What a thread is started for.
+#[derive(Clone, Copy, Debug)]
+pub enum Job<T> {
+    /// An operation of the program.
+    Op(Op),
+    /// A kernel thread or a step of the teardown.
+    Thread(T),
+}
+
+/// What kind of mistake a defect is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A way into a violation.
+    WayIn,
+    /// Opens ways in; repairing it closes them all.
+    Enabling,
+    /// Nobody has shown that it existed; never counted.
+    Hypothesis,
+}
+
+impl Kind {
+    /// The word of the catalogue.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::WayIn => "way in",
+            Kind::Enabling => "enabling",
+            Kind::Hypothesis => "hypothesis",
+        }
+    }
+}
+
+/// What it takes to reach a defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// A sequence of whole operations.
+    Sequence,
+    /// Timers, queues or deferred work as separate steps.
+    Steps,
+    /// A switch inside an operation.
+    Preemption,
+    /// An injected failure.
+    Fault,
+}
+
+impl Reach {
+    /// The word of the catalogue.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reach::Sequence => "plain sequence",
+            Reach::Steps => "steps",
+            Reach::Preemption => "preemption",
+            Reach::Fault => "fault",
+        }
+    }
+}
+
+/// One historical defect, as a switch.
+#[derive(Clone, Copy, Debug)]
+pub struct Defect {
+    /// Name on command lines and in headers; kebab case.
+    pub id: &'static str,
+    /// Class of the mistake: `list membership`, `missing release`, ...
+    pub class: &'static str,
+    /// Way in, enabling or hypothesis.
+    pub kind: Kind,
+    /// What it takes to reach it.
+    pub reach: Reach,
+    /// Defects (bits) that must be on too; "on" and "alone" include them.
+    pub needs: u64,
+    /// Source file and function of the faulty line.
+    pub source: &'static str,
+    /// What was wrong.
+    pub what: &'static str,
+    /// What the repair does, and whose it is: `upstream (commit)` or `ours`.
+    pub repair: &'static str,
+}
+
+/// A model of a network stack.
+pub trait Stack: Sized + 'static {
+    /// The state: plain, cloneable, comparable at rest.
+    type State: Default + Clone + PartialEq;
+    /// Kernel threads and teardown steps.
+    type Job: Copy;
+
+    /// Verbs, arguments, limits.
+    fn grammar() -> &'static Grammar;
+    /// The defects; their bit is their index.
+    fn defects() -> &'static [Defect];
+    /// The locks, by [`crate::kern::lock::LockId`].
+    fn locks() -> &'static [LockInfo];
+    /// Name of an object class, for reports.
+    fn class_name(class: u8) -> &'static str;
+
+    /// Brings the default state to what it is after boot.
+    fn boot(k: &Kernel<Self>);
+    /// The CPU that an operation is issued on.
+    fn op_cpu(op: &Op, ncpus: usize) -> u8;
+    /// Runs an operation or a kernel thread; the errno, 0 for success.
+    fn thread(k: &Kernel<Self>, job: Job<Self::Job>) -> impl Future<Output = i32>;
+    /// Checks after an operation. `errno` is its result when nothing else ran
+    /// meanwhile; `rest` says that no thread is alive.
+    fn after_op(k: &Kernel<Self>, op: &Op, errno: Option<i32>, rest: bool);
+    /// Step `n` of the teardown and the CPU it runs on; `None` when done.
+    fn teardown(k: &Kernel<Self>, n: u32) -> Option<(Self::Job, u8)>;
+    /// The final audit: nothing is left.
+    fn audit_end(k: &Kernel<Self>);
+
+    /// Lines describing an object and who holds it, for reports.
+    fn describe(k: &Kernel<Self>, obj: ObjRef) -> Vec<String>;
+}
+
+/// Where a stack keeps its objects of type `T`.
+pub trait Holds<T: Object>: Stack {
+    /// The object in the slot of `id`, and whether it is the one that `id` names.
+    fn look(st: &Self::State, id: Id<T>) -> (&T, bool);
+}
+
+/// A kernel of any stack, for engines and tools that do not care which.
+///
+/// The engines work on this one type; what they run is chosen at run time by the
+/// program's header.
+pub trait Machine {
+    /// Verbs, arguments, limits.
+    fn grammar(&self) -> &'static Grammar;
+    /// The defects; their bit is their index.
+    fn defects(&self) -> &'static [Defect];
+    /// Runs a program from boot to audit.
+    fn run(&mut self, p: &Program, cfg: Config) -> Outcome;
+    /// Lines describing an object and its holders as the last run left them.
+    fn describe(&self, obj: ObjRef) -> Vec<String>;
+    /// Name of an object class.
+    fn class_name(&self, class: u8) -> &'static str;
+    /// Name of a lock.
+    fn lock_name(&self, lock: u8) -> &'static str;
+}
+
+impl<S: Stack> Machine for Kernel<S> {
+    fn grammar(&self) -> &'static Grammar {
+        S::grammar()
+    }
+
+    fn defects(&self) -> &'static [Defect] {
+        S::defects()
+    }
+
+    fn run(&mut self, p: &Program, cfg: Config) -> Outcome {
+        crate::kern::exec::run(self, p, cfg)
+    }
+
+    fn describe(&self, obj: ObjRef) -> Vec<String> {
+        S::describe(self, obj)
+    }
+
+    fn class_name(&self, class: u8) -> &'static str {
+        S::class_name(class)
+    }
+
+    fn lock_name(&self, lock: u8) -> &'static str {
+        S::locks().get(lock as usize).map_or("?", |l| l.name)
+    }
+}
+
+/// The grammars of all kernels, by [`Grammar::id`].
+pub static GRAMMARS: &[&Grammar] = &[&dragonfly::GRAMMAR];
+
+/// A booted kernel by its [`Grammar::id`].
+pub fn machine(kernel: u8) -> Option<Box<dyn Machine>> {
+    match kernel {
+        0 => Some(Box::new(Kernel::<dragonfly::Dragonfly>::new())),
+        _ => None,
+    }
+}
+
+/// The defects that `as-reported` switches on: all but hypotheses.
+pub fn as_reported(defects: &[Defect]) -> u64 {
+    defects
+        .iter()
+        .enumerate()
+        .filter(|(_, d)| d.kind != Kind::Hypothesis)
+        .fold(0, |set, (i, _)| set | 1 << i)
+}
+
+/// The defects of `set` and all that they need.
+pub fn with_needs(defects: &[Defect], set: u64) -> u64 {
+    let mut all = set;
+    loop {
+        let more = defects
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| all >> i & 1 != 0)
+            .fold(all, |s, (_, d)| s | d.needs);
+        if more == all {
+            return all;
+        }
+        all = more;
+    }
+}
