@@ -7,7 +7,8 @@
 //! * *swarm testing*: every program draws its own weights, so some programs do
 //!   without a verb that hides a bug and others dwell on it;
 //! * *few slots*: an interface, address or protocol control block is more often one
-//!   that the program has already used than a new one.
+//!   that the program has already used than a new one, and where the verb needs it
+//!   ([`Role`]), nearly always one that exists.
 //!
 //! Program `i` of a hunt depends on the seed and `i` only ([`program_rng`]), so any
 //! number of threads produce the same programs, and one can be made again.
@@ -21,7 +22,9 @@ use std::convert::Infallible;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as Source, SeedableRng, TryRng};
 
-use super::{Arg, ArgClass, FAIL_PERSISTENT, Grammar, Header, MAX_OPS, Op, Program, Stop, Verb};
+use super::{
+    Arg, ArgClass, FAIL_PERSISTENT, Grammar, Header, MAX_OPS, Op, Program, Role, Stop, Verb,
+};
 
 /// Small random numbers out of a source of random bits.
 ///
@@ -205,7 +208,7 @@ pub fn generate<S: Source>(g: &Grammar, rng: &mut Rng<S>, out: &mut Program, cfg
     out.ops.clear();
     let weights = Weights::swarm(g, rng);
     let len = length(cfg, rng);
-    append(&weights, &mut InUse::default(), out, len, rng);
+    append(&weights, &mut InUse::booted(g), out, len, rng);
     disturb(&mut out.ops, cfg, rng);
 }
 
@@ -240,9 +243,13 @@ pub(super) fn operation<S: Source>(verb: &Verb, in_use: &mut InUse, rng: &mut Rn
         verb: verb.code,
         ..Op::default()
     };
+    let mut beside = "";
     for (value, arg) in op.args.iter_mut().zip(verb.args) {
-        *value = in_use.choose(arg, rng);
-        in_use.note(arg, *value);
+        *value = in_use.choose(arg, beside, rng);
+        in_use.note(arg, *value, beside);
+        if arg.class == ArgClass::Interface {
+            beside = arg.choices.get(usize::from(*value)).copied().unwrap_or("");
+        }
     }
     op
 }
@@ -335,55 +342,118 @@ impl<'g> Weights<'g> {
 /// How many values of a class are remembered; older ones are forgotten.
 const REMEMBERED: usize = 16;
 
+/// One value that a program has used.
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    /// The word, because the same address may stand at different indices in the choices
+    /// of different verbs; the index is kept as a first guess.
+    word: &'static str,
+    guess: u8,
+    /// The interface that it was named together with; empty for none.
+    beside: &'static str,
+    /// It was made, and not ended since, as far as anybody can tell without running.
+    exists: bool,
+}
+
 /// The values that a program has used, by class.
-///
-/// By their words, because the same address may stand at different indices in the
-/// choices of different verbs; the index is kept as a first guess.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InUse {
-    values: [[(&'static str, u8); REMEMBERED]; 3],
-    /// How many of each class have been noted, forgotten ones too.
-    noted: [usize; 3],
+    values: [[Used; REMEMBERED]; 3],
+    /// How many of each class are remembered.
+    known: [usize; 3],
+    /// Where the next one goes.
+    next: [usize; 3],
 }
 
 impl InUse {
+    /// At boot.
+    pub fn booted(g: &Grammar) -> InUse {
+        let mut in_use = InUse::default();
+        for &word in g.booted {
+            in_use.remember(0, Used { word, exists: true, ..Used::default() });
+        }
+        in_use
+    }
+
     /// What the operations `ops` use.
     pub fn of(g: &Grammar, ops: &[Op]) -> InUse {
-        let mut in_use = InUse::default();
+        let mut in_use = InUse::booted(g);
         for op in ops {
             let args = g.verb(op.verb).map_or(&[][..], |v| v.args);
+            let mut beside = "";
             for (arg, &value) in args.iter().zip(&op.args) {
-                in_use.note(arg, value);
+                in_use.note(arg, value, beside);
+                if arg.class == ArgClass::Interface {
+                    beside = arg.choices.get(value as usize).copied().unwrap_or("");
+                }
             }
         }
         in_use
     }
 
-    /// Remembers that `arg` is choice number `value`.
-    pub fn note(&mut self, arg: &Arg, value: u8) {
-        if let (Some(class), Some(&word)) = (index(arg.class), arg.choices.get(value as usize)) {
-            self.values[class][self.noted[class] % REMEMBERED] = (word, value);
-            self.noted[class] += 1;
+    /// Remembers that `arg` is choice number `value`, named beside an interface.
+    pub fn note(&mut self, arg: &Arg, value: u8, beside: &'static str) {
+        let (Some(class), Some(&word)) = (index(arg.class), arg.choices.get(value as usize)) else {
+            return;
+        };
+        let known = &mut self.values[class][..self.known[class]];
+        let old = known.iter_mut().find(|u| u.word == word && (u.beside == beside || arg.role == Role::Names));
+        match (old, arg.role) {
+            (Some(u), Role::Makes) => u.exists = true,
+            (Some(u), Role::Ends) => u.exists = false,
+            (Some(_), _) => {}
+            (None, role) => {
+                let exists = role == Role::Makes;
+                self.remember(class, Used { word, guess: value, beside, exists });
+            }
         }
     }
 
-    /// A value for `arg`: six times out of ten one that is in use.
-    pub fn choose<S: Source>(&self, arg: &Arg, rng: &mut Rng<S>) -> u8 {
+    fn remember(&mut self, class: usize, used: Used) {
+        self.values[class][self.next[class]] = used;
+        self.next[class] = (self.next[class] + 1) % REMEMBERED;
+        self.known[class] = (self.known[class] + 1).min(REMEMBERED);
+    }
+
+    /// A value for `arg`, named beside an interface: mostly one that is in use, and
+    /// nearly always one that exists where the verb needs it.
+    pub fn choose<S: Source>(&self, arg: &Arg, beside: &str, rng: &mut Rng<S>) -> u8 {
         let any = rng.below(arg.choices.len()) as u8;
         let Some(class) = index(arg.class) else {
             return any;
         };
-        let known = self.noted[class].min(REMEMBERED);
-        if known == 0 || !rng.chance(6, 10) {
+        let known = &self.values[class][..self.known[class]];
+        let needs = matches!(arg.role, Role::Uses | Role::Ends);
+        if known.is_empty() || !rng.chance(if needs { 15 } else { 9 }, 16) {
             return any;
         }
-        let (word, guess) = self.values[class][rng.below(known)];
-        if arg.choices.get(usize::from(guess)) == Some(&word) {
-            return guess;
+        // From a random place on, the first that fits.
+        let from = rng.below(known.len());
+        let mut second = any;
+        for i in 0..known.len() {
+            let used = &known[(from + i) % known.len()];
+            let Some(value) = place(arg, used) else { continue };
+            if !needs {
+                return value;
+            }
+            if used.exists {
+                if used.beside.is_empty() || used.beside == beside {
+                    return value;
+                }
+                second = value;
+            }
         }
-        let other = arg.choices.iter().position(|&c| c == word);
-        other.and_then(|i| u8::try_from(i).ok()).unwrap_or(any)
+        second
     }
+}
+
+/// Where a used value stands in the choices of `arg`.
+fn place(arg: &Arg, used: &Used) -> Option<u8> {
+    if arg.choices.get(usize::from(used.guess)) == Some(&used.word) {
+        return Some(used.guess);
+    }
+    let other = arg.choices.iter().position(|&c| c == used.word);
+    other.and_then(|i| u8::try_from(i).ok())
 }
 
 /// Where [`InUse`] keeps a class; values of no class can collide with nothing.

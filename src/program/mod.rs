@@ -198,6 +198,26 @@ pub struct Arg {
     /// What the value names; the generator prefers values of a class that the
     /// program has already used, so that aliases collide.
     pub class: ArgClass,
+    /// What the verb does to the thing that it names.
+    pub role: Role,
+}
+
+/// What a verb does to the thing that an argument names.
+///
+/// As in syzkaller's descriptions, resources are made, used and ended. The generator
+/// prefers to use and end what exists; it never relies on it, so that every mistake in
+/// the order of things is generated too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Whatever it names, whether it exists or not: a destination, an offered address.
+    #[default]
+    Names,
+    /// Brings it into existence: `SIOCIFCREATE`'s interface, `SIOCAIFADDR`'s address.
+    Makes,
+    /// Needs it.
+    Uses,
+    /// Ends it.
+    Ends,
 }
 
 /// What an argument names.
@@ -240,6 +260,8 @@ pub struct Grammar {
     pub verbs: &'static [Verb],
     /// Upper limit of [`Header::ncpus`].
     pub max_cpus: u8,
+    /// The interfaces that exist after boot.
+    pub booted: &'static [&'static str],
 }
 
 impl Grammar {

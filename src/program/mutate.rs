@@ -134,7 +134,7 @@ fn retarget<S: Source>(g: &Grammar, p: &mut Program, at: usize, rng: &mut Rng<S>
     };
     let (arg, old) = (&verb.args[slot], p.ops[i].args[slot]);
     let in_use = InUse::of(g, &p.ops);
-    let value = match in_use.choose(arg, rng) {
+    let value = match in_use.choose(arg, "", rng) {
         // Most values in use may be this very one: take any other then.
         same if same == old => {
             let others = arg.choices.len() - 1;

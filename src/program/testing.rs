@@ -7,7 +7,9 @@
 use proptest::prelude::*;
 
 use super::bytes::DecodeTable;
-use super::{Arg, ArgClass, Grammar, Header, MAX_OPS, NamedPoint, PointKind, Program, Stop, Verb};
+use super::{
+    Arg, ArgClass, Grammar, Header, MAX_OPS, NamedPoint, PointKind, Program, Role, Stop, Verb,
+};
 
 const INTERFACES: &[&str] = &["em0", "gif0", "gif1", "lo0"];
 const ADDRESSES: &[&str] = &["10.0.0.1", "10.0.0.2", "10.0.1.1", "fe80::1/64"];
@@ -18,6 +20,7 @@ const fn arg(key: &'static str, choices: &'static [&'static str], class: ArgClas
         key,
         choices,
         class,
+        role: Role::Names,
     }
 }
 
@@ -81,6 +84,7 @@ pub static FIRST: Grammar = Grammar {
     id: 3,
     verbs: NEW_VERBS,
     max_cpus: 4,
+    booted: &[],
 };
 
 /// [`FIRST`] before its last verb was appended.
@@ -89,6 +93,7 @@ pub static OLD_FIRST: Grammar = Grammar {
     id: 3,
     verbs: OLD_VERBS,
     max_cpus: 4,
+    booted: &[],
 };
 
 /// The second grammar.
@@ -97,6 +102,7 @@ pub static SECOND: Grammar = Grammar {
     id: 7,
     verbs: &[verb(0, "idle", &[], 1), verb(1, "SIOCIFDESTROY", &[IF], 1)],
     max_cpus: 1,
+    booted: &[],
 };
 
 /// Both.

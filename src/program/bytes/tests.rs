@@ -156,6 +156,7 @@ fn unsound_grammars_are_told_apart() {
         key: "mask",
         choices: &["/8"],
         class: ArgClass::Other,
+        role: Default::default(),
     };
 
     assert!(

@@ -82,19 +82,19 @@ fn values_in_use_are_preferred_by_their_words() {
     let mut in_use = InUse::default();
     // `10.0.1.1` is choice 2 of every address argument, `10.0.0.2` is not.
     let (bare, dst) = (&FIRST.verbs[1].args[1], &FIRST.verbs[1].args[3]);
-    in_use.note(bare, 1);
+    in_use.note(bare, 1, "");
     let mut rng = Rng::new(SplitMix::new(1));
     let hits =
-        (0..3000).filter(|_| dst.choices[in_use.choose(dst, &mut rng) as usize] == "10.0.0.2");
+        (0..3000).filter(|_| dst.choices[in_use.choose(dst, "", &mut rng) as usize] == "10.0.0.2");
     let share = hits.count() as f64 / 3000.0;
     assert!(
         (0.68..0.79).contains(&share),
         "0.6 + 0.4 / 3 expected, got {share}"
     );
     let other = &FIRST.verbs[1].args[2];
-    in_use.note(other, 1);
+    in_use.note(other, 1, "");
     let share = (0..3000)
-        .filter(|_| in_use.choose(other, &mut rng) == 1)
+        .filter(|_| in_use.choose(other, "", &mut rng) == 1)
         .count() as f64
         / 3000.0;
     assert!(

@@ -44,70 +44,72 @@ pub const SIFDSTADDR_STACK_POINTER: u8 = 12;
 pub const W10_SIFDSTADDR: u8 = 13;
 /// W10: tunclose does.
 pub const W10_TUNCLOSE: u8 = 14;
-/// W10: sppp_ioctl does, through IPCP close.
-pub const W10_SPPP_IOCTL: u8 = 15;
 /// W15: if_detach's loop over the CPUs ends at ncpus2.
-pub const W15_IFDETACH_NCPUS2: u8 = 16;
+pub const W15_IFDETACH_NCPUS2: u8 = 15;
 /// 2.8: in_ifadown's loop does.
-pub const IFADOWN_NCPUS2: u8 = 17;
+pub const IFADOWN_NCPUS2: u8 = 16;
 /// W16: a failed DELETE clears IFA_ROUTE.
-pub const W16_SCRUB_CLEARS_FLAG: u8 = 18;
+pub const W16_SCRUB_CLEARS_FLAG: u8 = 17;
 /// W16: an ADD that fails on a later CPU panics.
-pub const ADD_LATER_CPU_PANIC: u8 = 19;
+pub const ADD_LATER_CPU_PANIC: u8 = 18;
 /// C3, W3: the rollback of in_ifinit inserts without removing.
-pub const C3_IFIOCTL_ROLLBACK: u8 = 20;
+pub const C3_IFIOCTL_ROLLBACK: u8 = 19;
 /// C3: a failed ADD leaves the ia in the new bucket.
-pub const C3_RTINIT_ROLLBACK: u8 = 21;
+pub const C3_RTINIT_ROLLBACK: u8 = 20;
 /// C3: set commands leave an unhashed ia of family 0.
-pub const C3_NEVER_HASHED: u8 = 22;
+pub const C3_NEVER_HASHED: u8 = 21;
 /// 2.4.7: a failed ADD leaves the new masks and no old route.
-pub const ADD_FAILURE_OLD_ROUTE_LOST: u8 = 23;
+pub const ADD_FAILURE_OLD_ROUTE_LOST: u8 = 22;
 /// 2.7: a failed SIOCAIFADDR leaves the scrub and the new mask.
-pub const AIFADDR_NO_UNDO: u8 = 24;
+pub const AIFADDR_NO_UNDO: u8 = 23;
 /// 2.6: an error on an existing ia is reported as success.
-pub const SIFADDR_ERROR_SWALLOWED: u8 = 25;
+pub const SIFADDR_ERROR_SWALLOWED: u8 = 24;
 /// C4: tapclose zeroes the addresses in place.
-pub const C4_TAPCLOSE_ZEROES: u8 = 26;
+pub const C4_TAPCLOSE_ZEROES: u8 = 25;
 /// 2.12: if_detach's generic branch unlinks from one list of three.
-pub const IFDETACH_GENERIC_UNLINK: u8 = 27;
+pub const IFDETACH_GENERIC_UNLINK: u8 = 26;
 /// 1: route delete leaks the rtentry.
-pub const RTSOCK_DELETE_LEAK: u8 = 28;
+pub const RTSOCK_DELETE_LEAK: u8 = 27;
 /// 1: in_losing's DELETE leaks the rtentry on the other CPUs.
-pub const IN_LOSING_DELETE_LEAK: u8 = 29;
+pub const IN_LOSING_DELETE_LEAK: u8 = 28;
 /// 2.2: RTM_LOCK's callback ignores the error.
-pub const RTM_LOCK_NULL: u8 = 30;
+pub const RTM_LOCK_NULL: u8 = 29;
 /// 2.3: re-addressing a loopback leaves the old route.
-pub const LO_READDRESS_STALE_ROUTE: u8 = 31;
+pub const LO_READDRESS_STALE_ROUTE: u8 = 30;
 /// 2.9: the results of both rtinit calls are ignored.
-pub const SIFDSTADDR_RTINIT_IGNORED: u8 = 32;
+pub const SIFDSTADDR_RTINIT_IGNORED: u8 = 31;
 /// 2.10: IFA_ROUTE is neither tested nor updated.
-pub const SPPP_IFA_ROUTE: u8 = 33;
+pub const SPPP_IFA_ROUTE: u8 = 32;
 /// 2.10: the new address may be another alias's.
-pub const SPPP_DUPLICATE_ADDR: u8 = 34;
+pub const SPPP_DUPLICATE_ADDR: u8 = 33;
 /// rtredirect_oncpu loses the reference on a network route.
-pub const REDIRECT_NET_ROUTE_LEAK: u8 = 35;
+pub const REDIRECT_NET_ROUTE_LEAK: u8 = 34;
 /// if_rtdel deletes clones that its walk stands on.
-pub const IFRTDEL_WALK: u8 = 36;
+pub const IFRTDEL_WALK: u8 = 35;
 /// Interfaces are destroyed under ioctls that hold a bare ifp.
-pub const DETACH_UNSERIALIZED: u8 = 37;
+pub const DETACH_UNSERIALIZED: u8 = 36;
 /// A device is closed while an ioctl sleeps in its interface.
-pub const CLOSE_UNSERIALIZED: u8 = 38;
+pub const CLOSE_UNSERIALIZED: u8 = 37;
 /// A redirect lands between the CPUs of an in_ifadown.
-pub const REDIRECT_UNSERIALIZED: u8 = 39;
+pub const REDIRECT_UNSERIALIZED: u8 = 38;
 /// tcp_timer_rexmt blocks in in_losing outside the tcp thread.
-pub const REXMT_OUTSIDE_TCP_THREAD: u8 = 40;
+pub const REXMT_OUTSIDE_TCP_THREAD: u8 = 39;
 /// SIOCSIFNETMASK changes the mask under the interface route.
-pub const SIFNETMASK_STALE_ROUTE: u8 = 41;
+pub const SIFNETMASK_STALE_ROUTE: u8 = 40;
+/// ifa_ifwithnet follows the empty slot of a detached interface.
+pub const IFINDEX_HOLE: u8 = 41;
+/// tcp_usr_connect sends for a connection that another tcp thread owns.
+pub const CONNECT_AFTER_HANDOVER: u8 = 42;
 /// C2 hypothesis: rtrequest1 ADD takes no reference.
-pub const C2_NO_IFAREF_ADD: u8 = 42;
+pub const C2_NO_IFAREF_ADD: u8 = 43;
 /// C2 hypothesis: rtrequest1 RESOLVE takes no reference.
-pub const C2_NO_IFAREF_RESOLVE: u8 = 43;
+pub const C2_NO_IFAREF_RESOLVE: u8 = 44;
 /// C2 hypothesis: rtfree drops twice.
-pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 44;
+pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 45;
 /// C2 hypothesis: the failed insert drops twice.
-pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 45;
+pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 46;
 /// C5 hypothesis: freed on a CPU that does not own it.
-pub const C5_WRONG_CPU: u8 = 46;
+pub const C5_WRONG_CPU: u8 = 47;
 
 const UNSERIALIZED: u64 = 1 << IN_CONTROL_UNSERIALIZED;
 
@@ -263,14 +265,6 @@ pub static DEFECTS: &[Defect] = &[
         "ours: the serializer is held around the flags alone",
     ),
     d(
-        "w10-sppp-ioctl",
-        "race",
-        Sequence,
-        "sys/net/sppp/if_spppsubr.c:sppp_ioctl",
-        "W10: taking the link down from SIOCSIFFLAGS clears the dynamic address, and waits for the route threads, under the serializer",
-        "ours: the serializer is let go around sppp_set_ip_addr",
-    ),
-    d(
         "w15-ifdetach-ncpus2",
         "stale pointer",
         Sequence,
@@ -358,14 +352,16 @@ pub static DEFECTS: &[Defect] = &[
         "C4: closing the device zeroes its addresses in place; the ia stays on every list with family 0",
         "upstream (c727e14292): the addresses are deleted",
     ),
-    d(
-        "ifdetach-generic-unlink",
-        "list membership",
-        Sequence,
-        "sys/net/if.c:if_detach",
-        "2.12: an address that in_control does not delete is taken off if_addrhead only, and freed",
-        "ours: off all three lists (upstream c727e14292 asserts that there is none)",
-    ),
+    Defect {
+        id: "ifdetach-generic-unlink",
+        class: "list membership",
+        kind: Kind::WayIn,
+        reach: Sequence,
+        needs: 1 << C3_NEVER_HASHED,
+        source: "sys/net/if.c:if_detach",
+        what: "2.12: an address that in_control does not delete, because its family is 0, is taken off if_addrhead only, and freed",
+        repair: "ours: off all three lists (upstream c727e14292 asserts that there is none)",
+    },
     d(
         "rtsock-delete-leak",
         "missing release",
@@ -477,6 +473,22 @@ pub static DEFECTS: &[Defect] = &[
         "sys/netinet/in.c:in_control",
         "SIOCSIFNETMASK changes the mask of an address whose interface route keeps the old one; no later DELETE finds that route",
         "ours: the route is moved to the new mask",
+    ),
+    d(
+        "ifindex-hole",
+        "stale pointer",
+        Preemption,
+        "sys/net/if.c:ifa_ifwithnet",
+        "the index of an interface that was detached meanwhile names an empty slot of ifindex2ifnet, which is followed",
+        "ours: an empty slot has no address",
+    ),
+    d(
+        "connect-after-handover",
+        "timer",
+        Preemption,
+        "sys/netinet/tcp_usrreq.c:tcp_usr_connect",
+        "after the pcb was handed to another CPU's tcp thread, tcp_thread 0 still sends for it; a retransmit timer there may have dropped it meanwhile",
+        "ours: the owner sends (upstream a46456f322 gives the owner its own route)",
     ),
     hypothesis(
         "c2-no-ifaref-add",

@@ -212,6 +212,9 @@ fn dst_is(k: &K, ifa: IfaId, addr: Sin) -> bool {
 pub fn ifa_ifwithnet(k: &K, addr: Sin) -> IfaId {
     if addr.family == AF_LINK && addr.addr != 0 && addr.addr <= u32::from(k.st.if_index.get()) {
         let ifp = k.st.ifindex2ifnet[addr.addr as usize].get();
+        if ifp.is_null() && !k.on(d::IFINDEX_HOLE) {
+            return IfaId::NULL;
+        }
         return k[ifp].if_lladdr.get();
     }
     let mut maybe = IfaId::NULL;

@@ -42,11 +42,9 @@ fn sppp_get_ip_addrs(k: &K, ifp: IfId) -> (u32, u32) {
 /// `sppp_set_ip_addr`: changes the first address in place.
 async fn sppp_set_ip_addr(k: &K, ifp: IfId, src: u32) {
     let _f = k.frame(&Func { name: "sppp_set_ip_addr", file: FILE });
-    // Called by sppp_ioctl too, which holds the serializer.
-    let under = k.owns(if_serializer(k, ifp)) && !k.on(d::W10_SPPP_IOCTL);
-    if under {
-        lwkt_serialize_exit(k, ifp);
-    }
+    // sppp_ioctl calls this under the serializer (W10). By then if_down has scrubbed
+    // the route and cleared IFA_ROUTE, so that a message is sent only by code that does
+    // not look at the flag.
     let ifa = first_inet(k, ifp);
     if !ifa.is_null() && !taken(k, ifp, ifa, src) {
         let _ifa = k.hold(ObjRef::of(ifa), false);
@@ -68,9 +66,6 @@ async fn sppp_set_ip_addr(k: &K, ifp: IfId, src: u32) {
                 a.user_deleted.set(false);
             }
         }
-    }
-    if under {
-        lwkt_serialize_enter(k, ifp, "sppp_set_ip_addr:lwkt_serialize_enter").await;
     }
 }
 

@@ -149,7 +149,7 @@ pub async fn in_control(k: &K, cmd: Cmd, ifp: IfId, req: AliasReq) -> i32 {
         }
         Cmd::Difaddr => {
             // An address whose route cannot be scrubbed loses it in in_ifadown.
-            in_ifscrub(k, ifp, ia, Old::default()).await;
+            let _ = in_ifscrub(k, ifp, ia, Old::default()).await;
             in_ifadown(k, ia, true).await;
             k.yield_at("in_control:ifaddr_event").await;
             0
@@ -165,6 +165,9 @@ pub async fn in_control(k: &K, cmd: Cmd, ifp: IfId, req: AliasReq) -> i32 {
     ifafree_list(k, ia);
     lwkt_serialize_exit(k, ifp);
     window_close(k, w).await;
+    if cmd == Cmd::Difaddr {
+        super::invariants::check_deleted(k, ia);
+    }
     error
 }
 
@@ -217,6 +220,8 @@ async fn restore_route(k: &K, ifp: IfId, ia: IfaId) {
     let flags = route_flags(k, ifp);
     if rtinit(k, ia, Req::Add, flags, Old::default()).await == 0 {
         set_ifa_route(k, ia, true);
+    } else {
+        k.st.undo_failed.set(true);
     }
 }
 
@@ -224,23 +229,29 @@ async fn restore_route(k: &K, ifp: IfId, ia: IfaId) {
 async fn aifaddr(k: &K, ifp: IfId, ia: IfaId, req: &AliasReq, p2p: bool, ia_is_new: bool) -> i32 {
     let a = &k[ia];
     let saved = (a.ia_sockmask.get(), a.ia_subnetmask.get(), a.ia_dstaddr.get());
-    let had_route = a.ifa_flags.get() & IFA_ROUTE != 0;
+    let mut scrubbed = false;
     let host_is_new = a.ia_addr.get() != Sin::inet(req.addr);
     let mut mask_is_new = false;
     let mut error = 0;
     if let Some(m) = req.mask {
-        error = in_ifscrub(k, ifp, ia, Old::default()).await;
-        if error == 0 {
-            k[ia].ia_sockmask.set(Sin::inet(m));
-            k[ia].ia_subnetmask.set(m);
-            mask_is_new = true;
+        match in_ifscrub(k, ifp, ia, Old::default()).await {
+            Ok(did) => {
+                scrubbed |= did;
+                k[ia].ia_sockmask.set(Sin::inet(m));
+                k[ia].ia_subnetmask.set(m);
+                mask_is_new = true;
+            }
+            Err(e) => error = e,
         }
     }
     if let (Some(dst), true, 0) = (req.dst, p2p, error) {
-        error = in_ifscrub(k, ifp, ia, Old::default()).await;
-        if error == 0 {
-            k[ia].ia_dstaddr.set(Sin::inet(dst));
-            mask_is_new = true;
+        match in_ifscrub(k, ifp, ia, Old::default()).await {
+            Ok(did) => {
+                scrubbed |= did;
+                k[ia].ia_dstaddr.set(Sin::inet(dst));
+                mask_is_new = true;
+            }
+            Err(e) => error = e,
         }
     }
     if error == 0 && (host_is_new || mask_is_new) {
@@ -251,7 +262,7 @@ async fn aifaddr(k: &K, ifp: IfId, ia: IfaId, req: &AliasReq, p2p: bool, ia_is_n
         a.ia_sockmask.set(saved.0);
         a.ia_subnetmask.set(saved.1);
         a.ia_dstaddr.set(saved.2);
-        if had_route && a.ifa_flags.get() & IFA_ROUTE == 0 {
+        if scrubbed && a.ifa_flags.get() & IFA_ROUTE == 0 {
             restore_route(k, ifp, ia).await;
         }
     }
@@ -262,13 +273,13 @@ async fn aifaddr(k: &K, ifp: IfId, ia: IfaId, req: &AliasReq, p2p: bool, ia_is_n
 async fn sifnetmask(k: &K, ifp: IfId, ia: IfaId, m: u32) -> i32 {
     let a = &k[ia];
     let saved = (a.ia_sockmask.get(), a.ia_subnetmask.get());
-    let moves = a.ifa_flags.get() & IFA_ROUTE != 0
+    let mut moves = a.ifa_flags.get() & IFA_ROUTE != 0
         && route_flags(k, ifp) & RTF_HOST == 0
         && !k.on(d::SIFNETMASK_STALE_ROUTE);
     if moves {
-        let error = in_ifscrub(k, ifp, ia, Old::default()).await;
-        if error != 0 {
-            return error;
+        match in_ifscrub(k, ifp, ia, Old::default()).await {
+            Ok(did) => moves = did,
+            Err(error) => return error,
         }
     }
     k[ia].ia_sockmask.set(Sin::inet(m));
@@ -308,14 +319,15 @@ async fn sifdstaddr(k: &K, ifp: IfId, ia: IfaId, dst: u32, p2p: bool) -> i32 {
         window_close(k, w).await;
     }
     if k[ia].ifa_flags.get() & IFA_ROUTE != 0 {
-        if k.on(d::SIFDSTADDR_STACK_POINTER) {
+        let gone = if k.on(d::SIFDSTADDR_STACK_POINTER) {
             k[ia].ifa_dstaddr.set(Sa::Stack(k.stack(), oldaddr));
-            rtinit(k, ia, Req::Delete, RTF_HOST, Old::default()).await;
+            let e = rtinit(k, ia, Req::Delete, RTF_HOST, Old::default()).await;
             k[ia].ifa_dstaddr.set(Sa::Dst(ia));
+            e
         } else {
             let old = Old { dst: Some(oldaddr), ..Old::default() };
-            rtinit(k, ia, Req::Delete, RTF_HOST, old).await;
-        }
+            rtinit(k, ia, Req::Delete, RTF_HOST, old).await
+        };
         error = rtinit(k, ia, Req::Add, RTF_HOST | RTF_UP, Old::default()).await;
         if error == 0 {
             k[ia].user_deleted.set(false);
@@ -324,7 +336,9 @@ async fn sifdstaddr(k: &K, ifp: IfId, ia: IfaId, dst: u32, p2p: bool) -> i32 {
         } else {
             k[ia].ia_dstaddr.set(oldaddr);
             set_ifa_route(k, ia, false);
-            restore_route(k, ifp, ia).await;
+            if gone == 0 {
+                restore_route(k, ifp, ia).await;
+            }
         }
     }
     if !early {
@@ -334,20 +348,20 @@ async fn sifdstaddr(k: &K, ifp: IfId, ia: IfaId, dst: u32, p2p: bool) -> i32 {
     error
 }
 
-/// `in_ifscrub`: deletes the interface route. The repaired one fails, and keeps
-/// IFA_ROUTE, when it could not even try.
-pub async fn in_ifscrub(k: &K, ifp: IfId, ia: IfaId, old: Old) -> i32 {
+/// `in_ifscrub`: deletes the interface route; whether there was one. The repaired one
+/// fails, and keeps IFA_ROUTE, when it could not even try.
+pub async fn in_ifscrub(k: &K, ifp: IfId, ia: IfaId, old: Old) -> Result<bool, i32> {
     let _f = k.frame(&Func { name: "in_ifscrub", file: FILE });
     if k[ia].ifa_flags.get() & IFA_ROUTE == 0 {
-        return 0;
+        return Ok(false);
     }
     let flags = route_flags(k, ifp) & RTF_HOST;
     let error = rtinit(k, ia, Req::Delete, flags, old).await;
     if error == ENOBUFS && !k.on(d::W16_SCRUB_CLEARS_FLAG) {
-        return error;
+        return Err(error);
     }
     set_ifa_route(k, ia, false);
-    0
+    Ok(error == 0)
 }
 
 /// The classful netmask of an address.
@@ -383,7 +397,7 @@ async fn in_ifinit(k: &K, ifp: IfId, ia: IfaId, sin: Sin, scrub: bool) -> i32 {
     lwkt_serialize_exit(k, ifp);
     window_close(k, w).await;
 
-    let had_route = k[ia].ifa_flags.get() & IFA_ROUTE != 0;
+    let mut scrubbed = false;
     if scrub {
         let w = window_open(k, d::W5_SCRUB_ADD_WINDOW);
         let loopback = k[ifp].if_flags.get() & IFF_LOOPBACK != 0;
@@ -391,7 +405,7 @@ async fn in_ifinit(k: &K, ifp: IfId, ia: IfaId, sin: Sin, scrub: bool) -> i32 {
         if loopback && !k.on(d::LO_READDRESS_STALE_ROUTE) {
             old.dst = Some(oldaddr);
         }
-        let error = if k.on(d::W4_SCRUB_STACK_POINTER) {
+        let result = if k.on(d::W4_SCRUB_STACK_POINTER) {
             k[ia].ifa_addr.set(Sa::Stack(k.stack(), oldaddr));
             let e = in_ifscrub(k, ifp, ia, old).await;
             k[ia].ifa_addr.set(Sa::Addr(ia));
@@ -401,9 +415,12 @@ async fn in_ifinit(k: &K, ifp: IfId, ia: IfaId, sin: Sin, scrub: bool) -> i32 {
             in_ifscrub(k, ifp, ia, old).await
         };
         window_close(k, w).await;
-        if error != 0 {
-            rollback_address(k, ia, oldaddr, false, false);
-            return error;
+        match result {
+            Ok(did) => scrubbed = did,
+            Err(error) => {
+                rollback_address(k, ia, oldaddr, false, false);
+                return error;
+            }
         }
     }
 
@@ -438,7 +455,7 @@ async fn in_ifinit(k: &K, ifp: IfId, ia: IfaId, sin: Sin, scrub: bool) -> i32 {
             a.ia_sockmask.set(saved.0);
             a.ia_subnetmask.set(saved.1);
             a.ia_netmask.set(saved.2);
-            if scrub && had_route {
+            if scrubbed {
                 restore_route(k, ifp, ia).await;
             }
         }

@@ -181,6 +181,13 @@ pub struct State {
     pub ipcp_myaddr_dyn: F<bool>,
     /// The books' digest of addresses and routes when last at rest (I16).
     pub digest: F<u64>,
+    /// The books' note: when last at rest, some address had lost its route to the user.
+    pub user_deleted: F<bool>,
+    /// The books' note: the undo of a failed call could not put a route back.
+    pub undo_failed: F<bool>,
+    /// A connect(2) is under way on the socket; it holds the file, so that close(2)
+    /// does not reach the pcb.
+    pub so_busy: [F<bool>; NPCBS],
 }
 
 /// An array longer than the standard library's `Default` goes.
@@ -279,7 +286,9 @@ impl Stack for Dragonfly {
         let lo = if_c::if_attach(k, 8, Driver::Lo, IFF_LOOPBACK | IFF_MULTICAST);
         k.st.loif.set(lo);
         if_c::if_attach(k, 7, Driver::Sppp, IFF_POINTOPOINT | IFF_MULTICAST);
-        if_c::if_attach(k, 0, Driver::Em, IFF_BROADCAST | IFF_MULTICAST);
+        for em in [0, 1] {
+            if_c::if_attach(k, em, Driver::Em, IFF_BROADCAST | IFF_MULTICAST);
+        }
         for cpu in 0..k.ncpus() {
             k.callout_reset(&k.st.in_rtqtimo_ch[cpu], in_rmx::RTQ_TIMEOUT);
         }

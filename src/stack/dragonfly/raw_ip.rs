@@ -37,7 +37,8 @@ pub async fn rip_ctlinput(k: &K, cmd: Prc, sa: Sa) {
     let ifp = k[ia].ifa_ifp.get();
     match cmd {
         Prc::IfDown => {
-            in_ifscrub(k, ifp, ia, Old::default()).await;
+            // A route that could not be scrubbed goes in in_ifadown.
+            let _ = in_ifscrub(k, ifp, ia, Old::default()).await;
             in_ifadown(k, ia, false).await;
         }
         Prc::IfUp => {

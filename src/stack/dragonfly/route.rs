@@ -280,6 +280,8 @@ pub fn rtfree(k: &K, rt: RtId) {
         }
         let ifa = k[rt].rt_ifa.get();
         if !ifa.is_null() {
+            // The pointer dies with the route, at once: the books count pointers.
+            k[rt].rt_ifa.set(IfaId::NULL);
             ifafree(k, ifa);
             let foreign = k[rt].cpu.get() as usize != k.mycpuid();
             if k.on(d::C2_EXTRA_IFAFREE_RTFREE) || foreign && k.on(d::C5_WRONG_CPU) {

@@ -11,7 +11,7 @@ use super::in_pcb::*;
 use super::ip_output::ip_output;
 use super::lwkt::*;
 use super::objects::*;
-use super::{EADDRNOTAVAIL, EISCONN, ENOTCONN, ETIMEDOUT, NPCBS};
+use super::{EADDRNOTAVAIL, EALREADY, EISCONN, ENOTCONN, ETIMEDOUT, NPCBS};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 
@@ -47,7 +47,10 @@ pub async fn tcp_usr_connect(k: &K, name: usize, faddr: u32) -> i32 {
     if inp.is_null() {
         inp = in_pcballoc(k, name, true);
     }
+    let busy = &k.st.so_busy[name % NPCBS];
+    busy.set(true);
     let error = if inp.is_null() { EADDRNOTAVAIL } else { tcp_connect(k, inp, faddr).await };
+    busy.set(false);
     k.unlock(cpu_portfn(0));
     error
 }
@@ -64,7 +67,8 @@ async fn tcp_connect(k: &K, inp: InpId, faddr: u32) -> i32 {
         // The pointer, as reported, or a copy of the address goes along.
         let bare = k.on(d::W13_CONNECT_BARE_IA);
         let nm_ifsin = if bare { if_sin } else { Sa::Copy(laddr) };
-        let _inp = k.hold(ObjRef::of(inp), false);
+        let late = k.on(d::CONNECT_AFTER_HANDOVER);
+        let _inp = late.then(|| k.hold(ObjRef::of(inp), false));
         check_domsg(k);
         {
             let _ia = match if_sin {
@@ -78,10 +82,16 @@ async fn tcp_connect(k: &K, inp: InpId, faddr: u32) -> i32 {
         {
             let _t = netisr_thread(k, cpu);
             tcp_connect_oncpu(k, inp, faddr, nm_ifsin, cpu);
+            if !late {
+                tcp_output(k, inp);
+            }
         }
         k.unlock(cpu_portfn(cpu));
         k.set_cpu(0);
         k.yield_at("tcp_connect:lwkt_replymsg").await;
+        if !late {
+            return 0;
+        }
     } else {
         tcp_connect_oncpu(k, inp, faddr, if_sin, 0);
     }
@@ -103,10 +113,9 @@ fn tcp_connect_oncpu(k: &K, inp: InpId, faddr: u32, if_sin: Sa, cpu: usize) {
 fn tcp_output(k: &K, inp: InpId) -> i32 {
     let _f = k.frame(&Func { name: "tcp_output", file: "sys/netinet/tcp_output.c" });
     let p = &k[inp];
-    let error = ip_output(k, inp, p.inp_faddr.get());
-    k.callout_reset(&p.tt_rexmt, REXMT << p.t_rxtshift.get().min(6));
     // A lost route is no error of the connection: the timer tries again.
-    let _ = error;
+    ip_output(k, inp, p.inp_faddr.get());
+    k.callout_reset(&p.tt_rexmt, REXMT << p.t_rxtshift.get().min(6));
     0
 }
 
@@ -135,6 +144,9 @@ pub async fn tcp_usr_close(k: &K, name: usize) -> i32 {
     let inp = pcb(k, name);
     if inp.is_null() {
         return ENOTCONN;
+    }
+    if k.st.so_busy[name % NPCBS].get() {
+        return EALREADY;
     }
     let cpu = k[inp].cpu.get() as usize;
     k.yield_at("tcp_usr_close:lwkt_domsg").await;

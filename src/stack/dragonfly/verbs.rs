@@ -12,7 +12,7 @@ use super::route::{Callback, HOST, Req, mask, rtredirect};
 use super::rtsock::{RouteReq, route_output};
 use super::{EINVAL, ENXIO, K};
 use super::{drivers, if_c, if_ether, if_spppsubr, if_tap, if_tun, ip_input, softclock, tcp, udp_usrreq};
-use crate::program::{Arg, ArgClass, Grammar, Op, Verb};
+use crate::program::{Arg, ArgClass, Grammar, Op, Role, Verb};
 
 /// Names of the interface slots.
 pub const IFS: &[&str] = &["em0", "em1", "gif0", "gif1", "tun0", "tap0", "tap1", "sppp0", "lo0"];
@@ -45,10 +45,22 @@ const COUNTS: &[&str] = &["1", "2", "3", "4", "5", "13"];
 const COUNT_VALUES: [u8; 6] = [1, 2, 3, 4, 5, 13];
 
 const fn arg(key: &'static str, choices: &'static [&'static str], class: ArgClass) -> Arg {
-    Arg { key, choices, class }
+    Arg { key, choices, class, role: Role::Names }
 }
 
-const IF: Arg = arg("", IFS, ArgClass::Interface);
+const fn with(role: Role, arg: Arg) -> Arg {
+    Arg { role, ..arg }
+}
+
+const fn iface(role: Role, choices: &'static [&'static str]) -> Arg {
+    Arg { key: "", choices, class: ArgClass::Interface, role }
+}
+
+const fn pcb(role: Role, choices: &'static [&'static str]) -> Arg {
+    Arg { key: "", choices, class: ArgClass::Pcb, role }
+}
+
+const IF: Arg = iface(Role::Uses, IFS);
 const ADDR: Arg = arg("", ADDRS, ArgClass::Address);
 const DST: Arg = arg("", DSTS, ArgClass::Address);
 const CPU: Arg = arg("cpu", CPUS, ArgClass::Other);
@@ -106,30 +118,30 @@ pub mod op {
 use op::*;
 
 const VERBS: &[Verb] = &[
-    v(EM_ATTACH, "em_attach", 3, &[arg("", EMS, ArgClass::Interface), CPU], "the em driver attaches its device"),
-    v(EM_DETACH, "em_detach", 3, &[arg("", EMS, ArgClass::Interface), CPU], "the em driver detaches its device"),
-    v(SIOCIFCREATE, "SIOCIFCREATE", 4, &[arg("", GIFS, ArgClass::Interface), CPU], "create a gif"),
-    v(SIOCIFDESTROY, "SIOCIFDESTROY", 3, &[arg("", GIFS, ArgClass::Interface), CPU], "destroy a gif"),
-    v(OPEN, "open", 4, &[arg("", DEVICES, ArgClass::Interface), CPU], "open a tap or tun device"),
-    v(CLOSE, "close", 4, &[arg("", DEVICES, ArgClass::Interface), CPU], "close a tap or tun device"),
+    v(EM_ATTACH, "em_attach", 3, &[iface(Role::Makes, EMS), CPU], "the em driver attaches its device"),
+    v(EM_DETACH, "em_detach", 3, &[iface(Role::Ends, EMS), CPU], "the em driver detaches its device"),
+    v(SIOCIFCREATE, "SIOCIFCREATE", 4, &[iface(Role::Makes, GIFS), CPU], "create a gif"),
+    v(SIOCIFDESTROY, "SIOCIFDESTROY", 3, &[iface(Role::Ends, GIFS), CPU], "destroy a gif"),
+    v(OPEN, "open", 4, &[iface(Role::Makes, DEVICES), CPU], "open a tap or tun device"),
+    v(CLOSE, "close", 3, &[iface(Role::Uses, DEVICES), CPU], "close a tap or tun device"),
     v(TAP_UNLOAD, "tap_unload", 2, &[CPU], "unload the tap module"),
     v(IFUP, "ifup", 4, &[IF, CPU], "SIOCSIFFLAGS with IFF_UP"),
     v(IFDOWN, "ifdown", 4, &[IF, CPU], "SIOCSIFFLAGS without IFF_UP"),
-    v(SIOCSIFADDR, "SIOCSIFADDR", 10, &[IF, ADDR, CPU], "set the address of an interface"),
+    v(SIOCSIFADDR, "SIOCSIFADDR", 10, &[IF, with(Role::Makes, ADDR), CPU], "set the address of an interface"),
     v(
         SIOCAIFADDR,
         "SIOCAIFADDR",
-        14,
-        &[IF, ADDR, arg("mask", MASKS, ArgClass::Other), arg("dst", ADDRS, ArgClass::Address)],
+        18,
+        &[IF, with(Role::Makes, ADDR), arg("mask", MASKS, ArgClass::Other), arg("dst", ADDRS, ArgClass::Address)],
         "add or change an address; dst is for point-to-point interfaces",
     ),
-    v(SIOCDIFADDR, "SIOCDIFADDR", 9, &[IF, ADDR, CPU], "delete an address"),
-    v(SIOCSIFDSTADDR, "SIOCSIFDSTADDR", 4, &[IF, ADDR, CPU], "set the far end's address"),
+    v(SIOCDIFADDR, "SIOCDIFADDR", 9, &[IF, with(Role::Ends, ADDR), CPU], "delete an address"),
+    v(SIOCSIFDSTADDR, "SIOCSIFDSTADDR", 3, &[IF, ADDR, CPU], "set the far end's address"),
     v(
         SIOCSIFNETMASK,
         "SIOCSIFNETMASK",
         3,
-        &[IF, ADDR, arg("mask", MASKS, ArgClass::Other), CPU],
+        &[IF, with(Role::Uses, ADDR), arg("mask", MASKS, ArgClass::Other), CPU],
         "set the netmask of an address",
     ),
     v(SIOCSIFFLAGS, "SIOCSIFFLAGS", 2, &[IF, CPU], "set flags to what they are: the driver is called"),
@@ -138,38 +150,38 @@ const VERBS: &[Verb] = &[
         ROUTE_ADD_IFACE,
         "route_add_iface",
         4,
-        &[DST, arg("if", IFS, ArgClass::Interface), CPU],
+        &[DST, with(Role::Uses, arg("if", IFS, ArgClass::Interface)), CPU],
         "RTM_ADD with an interface as gateway",
     ),
-    v(ROUTE_DELETE, "route_delete", 4, &[DST, CPU], "RTM_DELETE"),
+    v(ROUTE_DELETE, "route_delete", 3, &[DST, CPU], "RTM_DELETE"),
     v(ROUTE_CHANGE, "route_change", 1, &[DST, VIA, CPU], "RTM_CHANGE"),
     v(ROUTE_LOCK, "route_lock", 1, &[DST, CPU], "RTM_LOCK"),
-    v(TCP_CONNECT, "tcp_connect", 6, &[arg("", TCPS, ArgClass::Pcb), ADDR], "connect a TCP socket"),
-    v(TCP_SEND, "tcp_send", 3, &[arg("", TCPS, ArgClass::Pcb)], "send on a TCP socket"),
-    v(TCP_CLOSE, "tcp_close", 3, &[arg("", TCPS, ArgClass::Pcb)], "close a TCP socket"),
-    v(UDP_CONNECT, "udp_connect", 4, &[arg("", UDPS, ArgClass::Pcb), ADDR], "connect a UDP socket"),
-    v(UDP_SEND, "udp_send", 5, &[arg("", UDPS, ArgClass::Pcb), ADDR], "send on a UDP socket"),
-    v(UDP_CLOSE, "udp_close", 2, &[arg("", UDPS, ArgClass::Pcb)], "close a UDP socket"),
-    v(ARP_RESOLVE, "arp_resolve", 4, &[ADDR, CPU], "look an address up in ARP, making the entry"),
+    v(TCP_CONNECT, "tcp_connect", 6, &[pcb(Role::Makes, TCPS), ADDR], "connect a TCP socket"),
+    v(TCP_SEND, "tcp_send", 2, &[pcb(Role::Uses, TCPS)], "send on a TCP socket"),
+    v(TCP_CLOSE, "tcp_close", 2, &[pcb(Role::Ends, TCPS)], "close a TCP socket"),
+    v(UDP_CONNECT, "udp_connect", 4, &[pcb(Role::Makes, UDPS), ADDR], "connect a UDP socket"),
+    v(UDP_SEND, "udp_send", 5, &[pcb(Role::Makes, UDPS), ADDR], "send on a UDP socket"),
+    v(UDP_CLOSE, "udp_close", 1, &[pcb(Role::Ends, UDPS)], "close a UDP socket"),
+    v(ARP_RESOLVE, "arp_resolve", 3, &[ADDR, CPU], "look an address up in ARP, making the entry"),
     v(ARP_REPLY, "arp_reply", 2, &[ADDR], "an ARP reply arrives"),
-    v(ARP_EXPIRE, "arp_expire", 3, &[ADDR, CPU], "an ARP entry runs out"),
-    v(PPP_UP, "ppp_up", 4, &[arg("", SPPPS, ArgClass::Interface), CPU], "the PPP link comes up, the peer agrees"),
+    v(ARP_EXPIRE, "arp_expire", 1, &[ADDR, CPU], "an ARP entry runs out"),
+    v(PPP_UP, "ppp_up", 4, &[iface(Role::Uses, SPPPS), CPU], "the PPP link comes up, the peer agrees"),
     v(
         PPP_NAK,
         "ppp_nak",
-        4,
-        &[arg("", SPPPS, ArgClass::Interface), ADDR, CPU],
+        2,
+        &[iface(Role::Uses, SPPPS), ADDR, CPU],
         "the peer refuses our address and offers another",
     ),
-    v(PPP_DOWN, "ppp_down", 2, &[arg("", SPPPS, ArgClass::Interface), CPU], "the PPP link goes down"),
-    v(PPP_RECONNECT, "ppp_reconnect", 3, &[arg("", SPPPS, ArgClass::Interface), CPU], "down and up again"),
-    v(LINK_DOWN, "link_down", 2, &[arg("", P2PS, ArgClass::Interface), CPU], "the driver takes the interface down"),
-    v(LINK_UP, "link_up", 2, &[arg("", P2PS, ArgClass::Interface), CPU], "the driver brings the interface up"),
+    v(PPP_DOWN, "ppp_down", 2, &[iface(Role::Uses, SPPPS), CPU], "the PPP link goes down"),
+    v(PPP_RECONNECT, "ppp_reconnect", 3, &[iface(Role::Uses, SPPPS), CPU], "down and up again"),
+    v(LINK_DOWN, "link_down", 2, &[iface(Role::Uses, P2PS), CPU], "the driver takes the interface down"),
+    v(LINK_UP, "link_up", 2, &[iface(Role::Uses, P2PS), CPU], "the driver brings the interface up"),
     v(
         REXMT,
         "rexmt",
         4,
-        &[arg("", TCPS, ArgClass::Pcb), arg("times", COUNTS, ArgClass::Other)],
+        &[pcb(Role::Uses, TCPS), arg("times", COUNTS, ArgClass::Other)],
         "the retransmit timer of a connection fires",
     ),
     v(ADVANCE, "advance", 2, &[arg("", TIMES, ArgClass::Other)], "let time pass"),
@@ -181,12 +193,12 @@ const VERBS: &[Verb] = &[
         &[IF, arg("to", ADDRS, ArgClass::Address), CPU],
         "a packet to be forwarded arrives",
     ),
-    v(NETISR, "netisr", 3, &[CPU], "a netisr serves one packet"),
+    v(NETISR, "netisr", 2, &[CPU], "a netisr serves one packet"),
     v(REDIRECT, "redirect", 4, &[ADDR, VIA, CPU], "an ICMP redirect arrives for a host"),
 ];
 
 /// The grammar of this kernel.
-pub static GRAMMAR: Grammar = Grammar { kernel: "dragonfly-2007", id: 0, verbs: VERBS, max_cpus: 3 };
+pub static GRAMMAR: Grammar = Grammar { kernel: "dragonfly-2007", id: 0, verbs: VERBS, max_cpus: 3, booted: &["em0", "em1", "sppp0", "lo0"] };
 
 fn if_slot(list: &[&str], i: u8) -> u8 {
     let name = list[i as usize % list.len()];

@@ -1,0 +1,164 @@
+//! The command line.
+//!
+//! `hunt` looks for violations, `run` replays programs, `minimize` and `credit` triage
+//! one, `convert` changes its form, `defects` lists the switches. Results go to stdout,
+//! everything else to stderr. Exit codes: 0 as expected, 1 a violation (or a defect not
+//! found), 2 bad input, 3 a bug of the harness itself.
+
+mod convert;
+mod defects;
+mod file;
+mod hunt;
+mod output;
+mod run;
+mod triage;
+
+use crate::hunt::HarnessBug;
+use crate::hunt::round::words;
+use clap::{Parser, Subcommand};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::ExitCode;
+use thiserror::Error;
+
+/// Nothing found that should not be, everything found that should be.
+const AS_EXPECTED: u8 = 0;
+/// A violation, or a defect that was not found.
+const VIOLATION: u8 = 1;
+/// Bad input.
+const BAD_INPUT: u8 = 2;
+/// The harness itself is wrong.
+const HARNESS_BUG: u8 = 3;
+
+/// Finds lifetime bugs of network-stack objects by running small programs of ioctl-like
+/// operations against executable models of BSD kernels.
+#[derive(Debug, Parser)]
+#[command(name = "ifscrub", version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 as expected, 1 violation (or a defect not found), 2 bad input, 3 harness bug.
+
+Examples:
+  ifscrub hunt                             go for the reported panics
+  ifscrub run crashes/dragonfly-2007/*.ops replay programs
+  ifscrub defects                          what can be switched on";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Hunt(hunt::Args),
+    Run(run::Args),
+    Minimize(triage::MinimizeArgs),
+    Credit(triage::CreditArgs),
+    Convert(convert::Args),
+    Defects(defects::Args),
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, Error)]
+enum CliError {
+    /// The input, or where output should go, is wrong.
+    #[error("{place}: {problem}{help}", help = remedy.as_ref().map_or(String::new(), |r| format!("\nhelp: {r}")))]
+    Input {
+        /// File, with its line if it has one, or option.
+        place: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        remedy: Option<String>,
+    },
+    /// A bug of this program.
+    #[error("{0}\nThis is a bug of ifscrub, not of the modelled kernel. The program was:\n{program}", program = .0.program)]
+    Harness(#[from] HarnessBug),
+}
+
+impl CliError {
+    fn new(place: impl ToString, problem: impl ToString) -> Self {
+        CliError::Input {
+            place: place.to_string(),
+            problem: problem.to_string(),
+            remedy: None,
+        }
+    }
+
+    fn path(path: &Path, problem: impl ToString) -> Self {
+        CliError::new(path.display(), problem)
+    }
+
+    /// Adds what to do about it.
+    fn help(mut self, text: impl ToString) -> Self {
+        if let CliError::Input { remedy, .. } = &mut self {
+            *remedy = Some(text.to_string());
+        }
+        self
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            CliError::Input { .. } => BAD_INPUT,
+            CliError::Harness(_) => HARNESS_BUG,
+        }
+    }
+}
+
+/// What a command returns: its exit code.
+type Done = Result<u8, CliError>;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let done = catch_unwind(AssertUnwindSafe(|| dispatch(command)));
+    let done = done.unwrap_or_else(|panic| {
+        let program = "(not known: outside a run)".to_string();
+        Err(HarnessBug {
+            message: words(&*panic),
+            program,
+        }
+        .into())
+    });
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(e) => {
+            output::note(&format!("ifscrub: {e}"));
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Done {
+    match command {
+        Command::Hunt(args) => hunt::hunt(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Minimize(args) => triage::minimize(&args),
+        Command::Credit(args) => triage::credit(&args),
+        Command::Convert(args) => convert::convert(&args),
+        Command::Defects(args) => defects::defects(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_subcommand_has_examples() {
+        let mut cli = Cli::command();
+        cli.clone().debug_assert();
+        for sub in cli.get_subcommands_mut() {
+            let help = sub.render_long_help().to_string();
+            assert!(help.contains("Examples:"), "{}", sub.get_name());
+            assert!(help.contains("--json"), "{}", sub.get_name());
+        }
+    }
+
+    #[test]
+    fn an_error_has_a_place_a_problem_and_a_remedy() {
+        let e = CliError::new("x.ops", "is empty").help("write something");
+        assert_eq!(e.to_string(), "x.ops: is empty\nhelp: write something");
+        assert_eq!(e.exit_code(), BAD_INPUT);
+    }
+}

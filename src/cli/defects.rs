@@ -1,0 +1,83 @@
+//! `ifscrub defects`: the catalogue of switches.
+
+use super::file::kernel;
+use super::output::{emit, emit_json};
+use super::{AS_EXPECTED, CliError, Done};
+use crate::stack::{Defect, GRAMMARS, machine};
+use crate::triage::sets;
+use serde_json::{Value, json};
+
+/// List the defects that can be switched on.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ifscrub defects
+  ifscrub defects --kernel dragonfly-2007 --json | jq -r '.[].id'")]
+pub struct Args {
+    /// Only those of this kernel
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn defects(args: &Args) -> Done {
+    let only = args
+        .kernel
+        .as_deref()
+        .map(|k| kernel(Some(k)))
+        .transpose()?;
+    let mut all = Vec::new();
+    let mut table = String::new();
+    for g in GRAMMARS.iter().filter(|g| only.is_none_or(|id| id == g.id)) {
+        let Some(m) = machine(g.id) else {
+            return Err(CliError::new(g.kernel, "this kernel has no model"));
+        };
+        let defects = m.defects();
+        all.extend(defects.iter().map(|d| describe(g.kernel, defects, d)));
+        table += &print(g.kernel, defects);
+    }
+    match args.json {
+        true => emit_json(&json!(all))?,
+        false => emit(table)?,
+    }
+    Ok(AS_EXPECTED)
+}
+
+fn describe(kernel: &str, all: &[Defect], d: &Defect) -> Value {
+    json!({
+        "id": d.id,
+        "kernel": kernel,
+        "class": d.class,
+        "kind": d.kind.name(),
+        "reach": d.reach.name(),
+        "needs": sets::names(all, d.needs),
+        "source": d.source,
+        "what": d.what,
+        "repair": d.repair,
+    })
+}
+
+fn print(kernel: &str, all: &[Defect]) -> String {
+    let mut out = format!("{kernel}: {} defects\n", all.len());
+    let width = |f: fn(&Defect) -> &str| all.iter().map(|d| f(d).len()).max().unwrap_or(0);
+    let (id, kind) = (width(|d| d.id), width(|d| d.kind.name()));
+    let (reach, class) = (width(|d| d.reach.name()), width(|d| d.class));
+    for d in all {
+        let columns = format!(
+            "  {:id$}  {:kind$}  {:reach$}  {:class$}  {}",
+            d.id,
+            d.kind.name(),
+            d.reach.name(),
+            d.class,
+            d.source
+        );
+        out += &format!("{columns}\n      {}\n      repair: {}\n", d.what, d.repair);
+        if d.needs != 0 {
+            out += &format!("      needs:  {}\n", sets::display(all, d.needs));
+        }
+    }
+    out
+}

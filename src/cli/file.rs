@@ -1,0 +1,313 @@
+//! Program files: what they hold, which defects they run under, what is wrong with them.
+
+use super::CliError;
+use super::output::note;
+use crate::program::text::{self, HEADER_WORDS, TextKind, looks_like_text};
+use crate::program::{NamedPoint, PointKind, Program, bytes};
+use crate::stack::{GRAMMARS, Machine, machine};
+use crate::triage::replay::UnreachedPoint;
+use crate::triage::sets::{self, UnknownDefect};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// No program is larger, in bytes or as text.
+const LARGEST: u64 = 1 << 20;
+
+/// A program and the file that it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The file.
+    pub path: PathBuf,
+    /// The program.
+    pub program: Program,
+    /// Whether the file held text.
+    pub is_text: bool,
+    /// The line of each operation; empty for bytes.
+    lines: Vec<usize>,
+}
+
+impl Loaded {
+    /// Reads a program file. `force_bytes`: whatever it looks like, it is bytes.
+    pub fn read(path: &Path, force_bytes: bool) -> Result<Loaded, CliError> {
+        let data = read(path)?;
+        let named_text = path.extension().is_some_and(|e| e == "ops");
+        let is_text = match looks_like_text(&data) {
+            _ if force_bytes => false,
+            TextKind::Text => true,
+            _ if named_text => true,
+            TextKind::Bytes => false,
+            TextKind::PrintableWithoutHeader => {
+                let problem = "is text, but does not begin with `# ifscrub 1`";
+                let remedy = "begin it with that line, or pass --bytes if it holds a byte program";
+                return Err(CliError::path(path, problem).help(remedy));
+            }
+        };
+        let path = path.to_path_buf();
+        if !is_text {
+            let program = bytes::decode(GRAMMARS, &data);
+            return Ok(Loaded {
+                path,
+                program,
+                is_text,
+                lines: Vec::new(),
+            });
+        }
+        let source = String::from_utf8(data).map_err(|e| {
+            let at = e.utf8_error().valid_up_to();
+            CliError::path(&path, format!("is no text program: byte {at} is not UTF-8"))
+                .help("pass --bytes if it holds a byte program")
+        })?;
+        let program = text::parse(GRAMMARS, &source).map_err(|e| {
+            let place = format!("{}:{}:{}", path.display(), e.line, e.column);
+            let error = CliError::new(place, &e.message);
+            match &e.help {
+                Some(help) => error.help(help),
+                None => error,
+            }
+        })?;
+        let lines = operation_lines(&source);
+        Ok(Loaded {
+            path,
+            program,
+            is_text,
+            lines,
+        })
+    }
+
+    /// The machine of the program's kernel.
+    pub fn machine(&self) -> Result<Box<dyn Machine>, CliError> {
+        let id = self.program.header.kernel;
+        machine(id).ok_or_else(|| CliError::path(&self.path, format!("no kernel has number {id}")))
+    }
+
+    /// The defects to run under: of the command line, else of the header, else of the
+    /// environment, else none. Whoever runs bytes is told.
+    pub fn defects(&self, m: &dyn Machine, flag: Option<&str>) -> Result<Defects, CliError> {
+        if let Some(list) = flag {
+            let set = sets::parse(m.defects(), list).map_err(|e| unknown("--defects", e))?;
+            return Ok(Defects {
+                set,
+                given: true,
+                own: false,
+            });
+        }
+        let header = sets::of_header(m.defects(), &self.program);
+        if let Some(set) = header.map_err(|e| unknown(&self.path.display().to_string(), e))? {
+            return Ok(Defects {
+                set,
+                given: true,
+                own: true,
+            });
+        }
+        let (set, from) = match environment(m)? {
+            Some(set) => (set, sets::VARIABLE),
+            None => (0, "neither header, --defects nor IFSCRUB_DEFECTS says"),
+        };
+        let words = sets::display(m.defects(), set);
+        note(&format!(
+            "{}: defects {words} ({from})",
+            self.path.display()
+        ));
+        Ok(Defects {
+            set,
+            given: from == sets::VARIABLE,
+            own: true,
+        })
+    }
+
+    /// What to say about points that the run did not reach: an error of the file under
+    /// its own header, a note under other defects.
+    pub fn unreached(&self, points: &[UnreachedPoint], own: bool) -> Result<(), CliError> {
+        for u in points {
+            let place = self.place(&u.point);
+            let problem = match u.too_late {
+                false => u.to_string(),
+                true => format!("{u} early enough to be an ordinal"),
+            };
+            if !own {
+                note(&format!("note: {place}: {problem} under these defects"));
+                continue;
+            }
+            return Err(CliError::new(place, problem).help(advice(u)));
+        }
+        Ok(())
+    }
+
+    fn place(&self, point: &NamedPoint) -> String {
+        match self.lines.get(point.op) {
+            Some(line) => format!("{}:{line}", self.path.display()),
+            None => format!("{}: operation {}", self.path.display(), point.op + 1),
+        }
+    }
+}
+
+/// The defects chosen for a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Defects {
+    /// The set.
+    pub set: u64,
+    /// Anybody said so, in contrast to a default.
+    pub given: bool,
+    /// They are the file's own, in contrast to those of the command line.
+    pub own: bool,
+}
+
+/// The set of the environment, if it says.
+pub fn environment(m: &dyn Machine) -> Result<Option<u64>, CliError> {
+    let Ok(list) = std::env::var(sets::VARIABLE) else {
+        return Ok(None);
+    };
+    if list.trim().is_empty() {
+        return Ok(None);
+    }
+    sets::parse(m.defects(), &list)
+        .map(Some)
+        .map_err(|e| unknown(sets::VARIABLE, e))
+}
+
+/// An unknown defect, as an error of the place that names it.
+pub fn unknown(place: &str, e: UnknownDefect) -> CliError {
+    let problem = format!("no defect is called `{}`", e.name);
+    let all = "`ifscrub defects` lists them all";
+    let remedy = e.suggestion.map(|s| format!("did you mean `{s}`? {all}"));
+    CliError::new(place, problem).help(remedy.unwrap_or_else(|| all.to_string()))
+}
+
+/// The number of the kernel called `name`; of the first one without a name.
+pub fn kernel(name: Option<&str>) -> Result<u8, CliError> {
+    let Some(name) = name else {
+        return Ok(GRAMMARS[0].id);
+    };
+    let found = GRAMMARS.iter().find(|g| g.kernel == name);
+    found.map(|g| g.id).ok_or_else(|| {
+        let names: Vec<_> = GRAMMARS.iter().map(|g| g.kernel).collect();
+        let remedy = match sets::nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", names.join(", ")),
+        };
+        CliError::new("--kernel", format!("no kernel is called `{name}`")).help(remedy)
+    })
+}
+
+/// The points that an operation did reach, and which of them may be meant.
+fn advice(u: &UnreachedPoint) -> String {
+    let what = match u.point.kind {
+        PointKind::Preempt => "yield points",
+        PointKind::Fail { .. } => "fallible calls",
+    };
+    if u.reached.is_empty() {
+        return format!("the operation reaches no {what} at all");
+    }
+    let near = match u.reached.iter().find(|(name, _)| *name == u.point.name) {
+        Some((name, times)) => Some(format!("{name}#{times}")),
+        None => {
+            let names = u.reached.iter().map(|(name, _)| *name);
+            sets::nearest(&u.point.name, names).map(|name| format!("{name}#1"))
+        }
+    };
+    let shown = |(name, times): &(&str, usize)| match times {
+        1 => format!("{name}#1"),
+        n => format!("{name}#1 to #{n}"),
+    };
+    let list: Vec<_> = u.reached.iter().map(shown).collect();
+    let meant = near.map_or_else(String::new, |n| format!("did you mean `{n}`? "));
+    format!("{meant}{what} that it reaches: {}", list.join(", "))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    let bad = |e: &std::io::Error| {
+        let remedy = match e.kind() {
+            ErrorKind::NotFound => "check the path",
+            ErrorKind::PermissionDenied => "make it readable",
+            _ => "check the file",
+        };
+        CliError::path(path, format!("cannot be read: {e}")).help(remedy)
+    };
+    let about = fs::metadata(path).map_err(|e| bad(&e))?;
+    if about.is_dir() {
+        let remedy = format!("name the files in it: {}", path.join("*.ops").display());
+        return Err(CliError::path(path, "is a folder").help(remedy));
+    }
+    if about.len() > LARGEST {
+        let problem = format!(
+            "has {} bytes; no program has more than {LARGEST}",
+            about.len()
+        );
+        return Err(CliError::path(path, problem).help("check that it is a program"));
+    }
+    let data = fs::read(path).map_err(|e| bad(&e))?;
+    if data.is_empty() {
+        let remedy = "a text program begins with `# ifscrub 1`, a byte program has 8 bytes or more";
+        return Err(CliError::path(path, "is empty").help(remedy));
+    }
+    Ok(data)
+}
+
+/// The numbers of the lines that hold operations.
+fn operation_lines(source: &str) -> Vec<usize> {
+    let is_operation = |line: &str| match line.split_whitespace().next() {
+        None => false,
+        Some(word) => !word.starts_with('#') && !HEADER_WORDS.contains(&word),
+    };
+    let lines = source.lines().enumerate();
+    lines
+        .filter(|(_, line)| is_operation(line))
+        .map(|(i, _)| i + 1)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_found_between_headers_comments_and_blank_lines() {
+        let source = "# ifscrub 1\nkernel x\n\nfirst a\n# no\n  second b # yes\n";
+        assert_eq!(operation_lines(source), [4, 6]);
+    }
+
+    #[test]
+    fn a_folder_a_missing_and_an_empty_file_are_told_apart() {
+        let dir = std::env::temp_dir().join(format!("ifscrub-file-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("empty"), b"").unwrap();
+        fs::write(dir.join("plain"), b"kernel x\n").unwrap();
+        let error = |name: &str| {
+            Loaded::read(&dir.join(name), false)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(error("").contains("is a folder"));
+        assert!(error("missing").contains("cannot be read"));
+        assert!(error("empty").contains("is empty"));
+        assert!(error("plain").contains("does not begin with `# ifscrub 1`"));
+        assert!(!Loaded::read(&dir.join("plain"), true).unwrap().is_text);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_point_that_is_not_reached_gets_a_suggestion() {
+        let point = NamedPoint {
+            op: 0,
+            kind: PointKind::Preempt,
+            name: "in_ifinit:slep".into(),
+            occurrence: 1,
+        };
+        let reached = vec![("in_ifinit:sleep", 2), ("other:place", 1)];
+        let u = UnreachedPoint {
+            point,
+            reached,
+            too_late: false,
+        };
+        let advice = advice(&u);
+        assert!(
+            advice.starts_with("did you mean `in_ifinit:sleep#1`?"),
+            "{advice}"
+        );
+        assert!(
+            advice.ends_with("in_ifinit:sleep#1 to #2, other:place#1"),
+            "{advice}"
+        );
+    }
+}

@@ -1,0 +1,338 @@
+//! `ifscrub hunt`: looks for violations.
+
+use super::file::{kernel, unknown};
+use super::output::{emit, emit_json, highlighted, make_dir, write_file};
+use super::triage::describe;
+use super::{AS_EXPECTED, CliError, Done, VIOLATION};
+use crate::hunt::goals::{GOALS, Goal, pursue};
+use crate::hunt::progress::Progress;
+use crate::hunt::round::{Tally, guarded};
+use crate::hunt::{Config, Finding, Hunt, Over};
+use crate::program::text;
+use crate::stack::{Machine, as_reported, machine};
+use crate::triage::credit::Credited;
+use crate::triage::minimize::minimize;
+use crate::triage::report::report;
+use crate::triage::sets;
+use crate::triage::signature::file_stem;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long to hunt when nothing is said.
+const DEFAULT_TIME: Duration = Duration::from_secs(600);
+
+/// Hunt for violations with a seeded random walk.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Without arguments: go for the panics of the reports, with defects as reported, stop when
+they are found, and print a minimized program and the report of each.
+
+With defects on, the exit code is 0 when every one of them was found; with none, when
+nothing was. Without --runs and --time it hunts for ten minutes.
+
+Examples:
+  ifscrub hunt
+  ifscrub hunt --defects as-reported --time 60s --out crashes/found
+  ifscrub hunt --defects none --runs 1000000 --jobs 2
+  ifscrub hunt --defects c3-ifioctl-rollback --seed 7 --json")]
+pub struct Args {
+    /// The kernel to hunt on
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Option<String>,
+    /// Defects that are on: none, as-reported, or a list [default: as-reported]
+    #[arg(long, value_name = "LIST")]
+    defects: Option<String>,
+    /// Number of programs
+    #[arg(long, value_name = "N")]
+    runs: Option<u64>,
+    /// How long: 500ms, 60s, 10m, 1h
+    #[arg(long, value_parser = duration)]
+    time: Option<Duration>,
+    /// Seed of the walk [default: 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Threads [default: one per CPU]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// Folder for NAME.ops and NAME.report of every finding
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go for the panics of the reports, as without arguments
+    #[arg(long, conflicts_with = "defects")]
+    reported: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn hunt(args: &Args) -> Done {
+    if let Some(out) = &args.out {
+        // Before the hunt, not after it.
+        make_dir(out)?;
+    }
+    let bare = args.kernel.is_none()
+        && args.defects.is_none()
+        && args.runs.is_none()
+        && args.time.is_none()
+        && args.seed.is_none()
+        && args.jobs.is_none()
+        && args.out.is_none();
+    if bare || args.reported {
+        reported(args)
+    } else {
+        walk(args)
+    }
+}
+
+fn config(args: &Args, defects: u64) -> Config {
+    let time = args.time.or(args.runs.is_none().then_some(DEFAULT_TIME));
+    let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Config {
+        defects,
+        runs: args.runs,
+        time,
+        seed: args.seed.unwrap_or(1),
+        jobs: args.jobs.map_or_else(cpus, usize::from),
+        ..Config::default()
+    }
+}
+
+fn walk(args: &Args) -> Done {
+    let id = kernel(args.kernel.as_deref())?;
+    let make = || machine(id).expect("a kernel of the list has a model");
+    let mut m = make();
+    let list = args.defects.as_deref().unwrap_or("as-reported");
+    let defects = sets::parse(m.defects(), list).map_err(|e| unknown("--defects", e))?;
+    let cfg = config(args, defects);
+    let progress = Progress::stderr();
+    let mut hunt = Hunt::new(cfg.clone(), &make);
+    let over = hunt.run(&progress)?;
+    progress.clear();
+    let (seconds, unfound) = (hunt.seconds(), hunt.unfound());
+    let tally = hunt.tally.clone();
+    let mut findings = std::mem::take(&mut hunt.findings);
+    for f in &mut findings {
+        let p = f.credited.program.clone();
+        let c = f.credited.clone();
+        f.credited = guarded(&mut *m, &p, |m| minimize(m, c))?;
+        if let Some(out) = &args.out {
+            write_finding(&mut *m, out, &file_stem(&f.signature), &f.credited)?;
+        }
+    }
+    let as_expected = if defects == 0 {
+        findings.is_empty()
+    } else {
+        unfound == 0
+    };
+    if args.json {
+        let mut json = numbers(&tally, seconds);
+        json["kernel"] = json!(m.grammar().kernel);
+        json["seed"] = json!(cfg.seed);
+        json["defects"] = json!(sets::names(m.defects(), defects));
+        json["findings"] = findings.iter().map(|f| finding_json(&*m, f)).collect();
+        json["unfound"] = json!(sets::names(m.defects(), unfound));
+        json["as_expected"] = json!(as_expected);
+        emit_json(&json)?;
+    } else {
+        emit(summary(
+            &*m, defects, &findings, unfound, &tally, seconds, over,
+        ))?;
+    }
+    Ok(if as_expected { AS_EXPECTED } else { VIOLATION })
+}
+
+fn summary(
+    m: &dyn Machine,
+    defects: u64,
+    findings: &[Finding],
+    unfound: u64,
+    tally: &Tally,
+    seconds: f64,
+    over: Over,
+) -> String {
+    let mut out = String::new();
+    for f in findings {
+        out += &format!(
+            "{}\n  program {}, after {} programs, {:.1} s; {}\n",
+            f.signature, f.index, f.executions, f.seconds, f.credited.violation.rule.name,
+        );
+        for line in text::print(m.grammar(), &f.credited.program).lines() {
+            out += &format!("    {line}\n");
+        }
+    }
+    out += &format!(
+        "{} programs in {seconds:.1} s ({:.0} a second), {} operations; {}\n",
+        tally.executions,
+        tally.executions as f64 / seconds.max(0.001),
+        tally.ops,
+        match over {
+            Over::AllFound => "ended when every defect was found",
+            Over::Runs => "ended by --runs",
+            Over::Time | Over::NotYet => "ended by time",
+        }
+    );
+    out += &format!(
+        "operations that succeed: {:.1} %, that change the state: {:.1} %; preemptions {}, faults {}, refused {}\n",
+        tally.ok_percent(),
+        tally.changed_percent(),
+        tally.preempted,
+        tally.injected,
+        tally.refused
+    );
+    if tally.exhausted != 0 {
+        out += &format!(
+            "runs that used up the model's memory: {}\n",
+            tally.exhausted
+        );
+    }
+    out + &match (defects, unfound) {
+        (0, _) if findings.is_empty() => "nothing found, as it should be\n".to_string(),
+        (0, _) => format!(
+            "found {} signatures although no defect is on\n",
+            findings.len()
+        ),
+        (_, 0) => "every defect was found\n".to_string(),
+        _ => format!("not found: {}\n", sets::display(m.defects(), unfound)),
+    }
+}
+
+fn numbers(tally: &Tally, seconds: f64) -> Value {
+    json!({
+        "executions": tally.executions,
+        "seconds": seconds,
+        "operations": tally.ops,
+        "ok_percent": tally.ok_percent(),
+        "changed_percent": tally.changed_percent(),
+        "preempted": tally.preempted,
+        "injected": tally.injected,
+        "refused": tally.refused,
+        "warnings": tally.warnings,
+        "exhausted": tally.exhausted,
+        "violations": tally.violations,
+    })
+}
+
+fn finding_json(m: &dyn Machine, f: &Finding) -> Value {
+    let mut json = describe(m, &f.credited);
+    json["index"] = json!(f.index);
+    json["executions"] = json!(f.executions);
+    json["seconds"] = json!(f.seconds);
+    json
+}
+
+/// Writes a program and its report.
+fn write_finding(
+    m: &mut dyn Machine,
+    out: &Path,
+    stem: &str,
+    c: &Credited,
+) -> Result<(), CliError> {
+    let (program, report) = shown(m, c)?;
+    write_file(&out.join(format!("{stem}.ops")), program.as_bytes())?;
+    write_file(&out.join(format!("{stem}.report")), report.as_bytes())
+}
+
+/// The text of a program and its report.
+fn shown(m: &mut dyn Machine, c: &Credited) -> Result<(String, String), CliError> {
+    let report = guarded(m, &c.program, |m| report(m, &c.program, c.set))?;
+    let report = report.map_or_else(String::new, |r| r.to_string());
+    Ok((text::print(m.grammar(), &c.program), report))
+}
+
+/// Goes for the panics of the reports.
+fn reported(args: &Args) -> Done {
+    let progress = Progress::stderr();
+    let only = args
+        .kernel
+        .as_deref()
+        .map(|k| kernel(Some(k)).map(|_| k))
+        .transpose()?;
+    let mut all = Vec::new();
+    let mut missed = 0;
+    for goal in GOALS.iter().filter(|g| only.is_none_or(|k| k == g.kernel)) {
+        let (code, json) = one_panic(args, goal, &progress)?;
+        missed = missed.max(code);
+        all.push(json);
+    }
+    if args.json {
+        emit_json(&json!(all))?;
+    }
+    Ok(missed)
+}
+
+fn one_panic(args: &Args, goal: &Goal, progress: &Progress) -> Result<(u8, Value), CliError> {
+    let Ok(id) = kernel(Some(goal.kernel)) else {
+        progress.say(&format!("{}: no model of {} yet", goal.name, goal.kernel));
+        return Ok((VIOLATION, json!({ "goal": goal.name, "reached": false })));
+    };
+    let make = || machine(id).expect("a kernel of the list has a model");
+    let mut m = make();
+    progress.say(&format!("{}: {}", goal.name, goal.reported));
+    let cfg = config(args, as_reported(m.defects()));
+    let reached = pursue(goal, cfg, &make, progress)?;
+    progress.clear();
+    let Some(r) = reached else {
+        let line = format!("{}: not reached\n", goal.name);
+        if !args.json {
+            emit(line)?;
+        }
+        return Ok((VIOLATION, json!({ "goal": goal.name, "reached": false })));
+    };
+    if let Some(out) = &args.out {
+        write_finding(&mut *m, out, goal.name, &r.credited)?;
+    }
+    let (program, report) = shown(&mut *m, &r.credited)?;
+    if !args.json {
+        emit(format!(
+            "{}: reached after {} programs, {:.1} s\n\n{program}\n{}",
+            goal.name,
+            r.executions,
+            r.seconds,
+            highlighted(&report)
+        ))?;
+    }
+    let mut json = describe(&*m, &r.credited);
+    json["goal"] = json!(goal.name);
+    json["reached"] = json!(true);
+    json["executions"] = json!(r.executions);
+    json["seconds"] = json!(r.seconds);
+    json["report"] = json!(report);
+    Ok((AS_EXPECTED, json))
+}
+
+/// `500ms`, `60s`, `10m`, `1h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "expected a number with a unit: 60s".to_string())?;
+    let milliseconds = match unit {
+        "ms" => Some(number),
+        "" | "s" => number.checked_mul(1000),
+        "m" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        _ => return Err(format!("`{unit}` is no unit; there are ms, s, m and h")),
+    };
+    milliseconds
+        .map(Duration::from_millis)
+        .ok_or_else(|| "that is too long".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("60s"), duration("1m"));
+        assert_eq!(duration("90"), duration("90s"));
+        assert!(duration("10 parsecs").is_err() && duration("s").is_err());
+        assert!(duration("99999999999999999999h").is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! Where output goes: stdout, stderr, and files that appear whole or not at all.
+
+use super::CliError;
+use std::fs;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
+
+/// Writes results to stdout. A reader that went away is no error.
+pub fn emit(bytes: impl AsRef<[u8]>) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes.as_ref()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(CliError::new("stdout", e)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a JSON value to stdout.
+pub fn emit_json(value: &serde_json::Value) -> Result<(), CliError> {
+    emit(format!("{value:#}\n"))
+}
+
+/// Says something on stderr; if nobody listens, so be it.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A report for stdout: on a terminal its first line stands out.
+pub fn highlighted(report: &str) -> String {
+    let plain = !io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some();
+    match report.split_once('\n') {
+        Some((first, rest)) if !plain => format!("\x1b[1;31m{first}\x1b[0m\n{rest}"),
+        _ => report.to_string(),
+    }
+}
+
+/// Writes a file beside its place and moves it there when it is complete.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let Some(name) = path.file_name() else {
+        return Err(CliError::path(path, "is no file name").help("name a file to write"));
+    };
+    if path.is_dir() {
+        return Err(CliError::path(path, "is a folder").help("name a file in it"));
+    }
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let written = write_all(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|e| {
+        // What is left of it would only be in the way.
+        let _ = fs::remove_file(&temporary);
+        let remedy = match e.kind() {
+            ErrorKind::NotFound => "create the folder first",
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "choose a folder that you may write to"
+            }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room, or write elsewhere",
+            _ => "nothing was written; try another place",
+        };
+        CliError::path(path, format!("cannot be written: {e}")).help(remedy)
+    })
+}
+
+fn write_all(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(bytes)?;
+    // A full disk may show only here.
+    file.sync_all()
+}
+
+/// Makes a folder for results.
+pub fn make_dir(path: &Path) -> Result<(), CliError> {
+    fs::create_dir_all(path).map_err(|e| {
+        CliError::path(path, format!("cannot be made a folder: {e}"))
+            .help("choose a folder that exists or can be created")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_whole_and_nothing_else_is_left() {
+        let dir = std::env::temp_dir().join(format!("ifscrub-output-{}", std::process::id()));
+        make_dir(&dir).unwrap();
+        write_file(&dir.join("a.ops"), b"one").unwrap();
+        write_file(&dir.join("a.ops"), b"two").unwrap();
+        assert_eq!(fs::read(dir.join("a.ops")).unwrap(), b"two");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+        let e = write_file(&dir.join("no/such/a.ops"), b"")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            e.contains("no/such/a.ops: cannot be written") && e.contains("help:"),
+            "{e}"
+        );
+        let e = write_file(&dir, b"").unwrap_err().to_string();
+        assert!(e.contains("is a folder"), "{e}");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}

@@ -1,0 +1,154 @@
+//! The entry of fuzz targets: bytes in, at most a finding out.
+//!
+//! Everything a target of a few lines needs. What is hunted comes from the environment,
+//! because fuzzing engines own the command line: `IFSCRUB_KERNEL` pins one kernel
+//! (programs of others are skipped), `IFSCRUB_DEFECTS` switches defects on (default none).
+//! A panic in here is a harness bug and is left to the target.
+
+use crate::kern::exec::Config;
+use crate::program::bytes::Decoder;
+use crate::program::{Header, Program, Stop, text};
+use crate::stack::{GRAMMARS, Machine, machine};
+use crate::triage::credit::credit_of_books;
+use crate::triage::report::report;
+use crate::triage::sets::{self, UnknownDefect};
+use crate::triage::signature::{identifier, signature};
+use thiserror::Error;
+
+/// The environment variable that pins the kernel.
+pub const KERNEL_VARIABLE: &str = "IFSCRUB_KERNEL";
+
+/// What is wrong with the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EnvError {
+    /// No kernel of that name.
+    #[error("{KERNEL_VARIABLE}: no kernel is called `{0}`; there are: {1}")]
+    Kernel(String, String),
+    /// No defect of that name in the kernel, or in any.
+    #[error("{variable}: {0}", variable = sets::VARIABLE)]
+    Defect(#[from] UnknownDefect),
+}
+
+/// What a target keeps between inputs.
+pub struct FuzzState {
+    decoder: Decoder,
+    /// A machine and its defects for each kernel that is fuzzed.
+    kernels: Vec<(u8, Box<dyn Machine>, u64)>,
+    program: Program,
+}
+
+/// A violation, ready to be shown and aborted on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FuzzFinding {
+    /// The signature as part of an identifier.
+    pub signature_ident: String,
+    /// Report and complete text program.
+    pub text: String,
+}
+
+impl FuzzState {
+    /// As the environment says.
+    ///
+    /// # Errors
+    ///
+    /// A kernel or a defect that does not exist.
+    pub fn from_env() -> Result<FuzzState, EnvError> {
+        let variable = |name| std::env::var(name).ok().filter(|v: &String| !v.is_empty());
+        FuzzState::new(variable(KERNEL_VARIABLE).as_deref(), variable(sets::VARIABLE).as_deref())
+    }
+
+    /// One kernel or all, with these defects or none.
+    ///
+    /// # Errors
+    ///
+    /// A kernel or a defect that does not exist.
+    pub fn new(kernel: Option<&str>, defects: Option<&str>) -> Result<FuzzState, EnvError> {
+        let wanted = GRAMMARS.iter().filter(|g| kernel.is_none_or(|k| k == g.kernel));
+        let machines: Vec<_> = wanted.filter_map(|g| Some((g.id, machine(g.id)?))).collect();
+        if machines.is_empty() {
+            let names: Vec<_> = GRAMMARS.iter().map(|g| g.kernel).collect();
+            return Err(EnvError::Kernel(kernel.unwrap_or("").to_string(), names.join(", ")));
+        }
+        let defects = defects.unwrap_or("none");
+        let words = || defects.split(|c: char| c == ',' || c.is_whitespace());
+        let words = || words().filter(|w| !w.is_empty());
+        // Without a pinned kernel a name need only exist in one of them.
+        for word in words() {
+            let mut known = machines.iter().map(|(_, m)| sets::from_names(m.defects(), [word]));
+            if !known.clone().any(|set| set.is_ok())
+                && let Some(Err(unknown)) = known.next()
+            {
+                return Err(unknown.into());
+            }
+        }
+        let with_set = |(id, m): (u8, Box<dyn Machine>)| {
+            let sets = words().filter_map(|w| sets::from_names(m.defects(), [w]).ok());
+            let set = sets.fold(0, |all, set| all | set);
+            (id, m, set)
+        };
+        let kernels: Vec<_> = machines.into_iter().map(with_set).collect();
+        let header = Header { kernel: kernels[0].0, ncpus: 1, stop: Stop::Books, defects: None };
+        let program = Program { header, ops: Vec::new(), named: Vec::new() };
+        Ok(FuzzState { decoder: Decoder::new(GRAMMARS), kernels, program })
+    }
+
+    /// One line per kernel: which defects are on.
+    pub fn describe(&self) -> String {
+        let line = |(_, m, set): &(u8, Box<dyn Machine>, u64)| {
+            format!("{}: defects {}\n", m.grammar().kernel, sets::display(m.defects(), *set))
+        };
+        self.kernels.iter().map(line).collect()
+    }
+
+    /// The text of an input, for when the harness itself panics on it.
+    pub fn text(&self, data: &[u8]) -> String {
+        let p = self.decoder.decode(data);
+        text::print(self.decoder.grammar(p.header.kernel), &p)
+    }
+}
+
+/// Runs one input. `None` when it is clean, or of a kernel that is not fuzzed.
+pub fn fuzz_one(state: &mut FuzzState, data: &[u8]) -> Option<FuzzFinding> {
+    state.decoder.decode_into(data, &mut state.program);
+    let p = &state.program;
+    let (_, m, defects) = state.kernels.iter_mut().find(|(id, ..)| *id == p.header.kernel)?;
+    let defects = *defects;
+    if m.run(p, Config { defects, ..Config::default() }).clean() {
+        return None;
+    }
+    let p = p.clone();
+    let credited = credit_of_books(&mut **m, &p, defects)?;
+    let signature = signature(&**m, &credited);
+    let report = report(&mut **m, &p, defects)?;
+    Some(FuzzFinding { signature_ident: identifier(&signature), text: report.to_string() })
+}
+
+/// Whether an input belongs to a kernel that is fuzzed; engines may drop the others.
+pub fn wanted(state: &FuzzState, data: &[u8]) -> bool {
+    let kernel = state.decoder.decode(&data[..data.len().min(8)]).header.kernel;
+    state.kernels.iter().any(|(id, ..)| *id == kernel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_kernel_is_an_error_that_lists_those_there_are() {
+        let e = FuzzState::new(Some("plan9"), None).err().unwrap();
+        assert!(e.to_string().contains(GRAMMARS[0].kernel), "{e}");
+    }
+
+    #[test]
+    fn an_unknown_defect_is_an_error() {
+        let e = FuzzState::new(None, Some("no-such-thing")).err().unwrap();
+        assert!(e.to_string().starts_with(sets::VARIABLE), "{e}");
+    }
+
+    #[test]
+    fn the_defects_are_said_and_a_short_input_is_clean_without_any() {
+        let mut state = FuzzState::new(Some(GRAMMARS[0].kernel), None).unwrap();
+        assert!(state.describe().contains("defects none"));
+        assert_eq!(fuzz_one(&mut state, &[]), None);
+    }
+}

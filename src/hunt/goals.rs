@@ -1,0 +1,255 @@
+//! The panics of the reports, and how to get there.
+//!
+//! A [`Goal`] is plain data: what the kernel must show at the end of a program that stops
+//! with the kernel, and which ways in may be the cause. The pursuit first hunts with
+//! defects as reported, until a finding is credited to such a way in; from there on it
+//! hunts under `stop kernel` with only that way in and its needs on.
+
+use super::progress::Progress;
+use super::round::{End, Round, guarded};
+use super::{Config, HarnessBug, Hunt, Maker, Over};
+use crate::kern::exec::Outcome;
+use crate::program::generate::{GenConfig, Generator};
+use crate::program::{Program, Stop};
+use crate::shadow::FaultKind;
+use crate::stack::{Machine, with_needs};
+use crate::triage::credit::{Credited, credit};
+use crate::triage::minimize::minimize_keeping;
+use crate::triage::replay::recorded;
+use crate::triage::sets;
+use crate::triage::signature::Symptom;
+
+/// Programs in a round under `stop kernel`.
+const ROUND: u64 = 8192;
+
+/// How many programs of one symptom are looked at after such a round: the function is
+/// only known of a recorded run.
+const SUSPECTS: usize = 64;
+
+/// What a reported panic looks like.
+#[derive(Clone, Copy, Debug)]
+pub struct Goal {
+    /// Name, for messages and files.
+    pub name: &'static str,
+    /// The kernel it happened on.
+    pub kernel: &'static str,
+    /// What was reported, in one sentence.
+    pub reported: &'static str,
+    /// The ways in that may be the cause.
+    pub ways: &'static [&'static str],
+    /// The kernel's fault.
+    pub fault: FaultKind,
+    /// The function it struck in.
+    pub function: &'static str,
+    /// What the dump of the faulting object must show, each in some line.
+    pub shows: &'static [&'static str],
+}
+
+/// All goals.
+pub static GOALS: &[Goal] = &[Goal {
+    name: "dragonfly-2007-kernel-panic",
+    kernel: "dragonfly-2007",
+    reported: "an in_ifaddr on a list, its ifa_addr good, the rest of its pointers deadc0de",
+    ways: &["c1-ifinit-serializer-wait", "c3-ifioctl-rollback"],
+    fault: FaultKind::Poison,
+    function: "rtrequest1",
+    shows: &[
+        "in_ifaddrhashtbl",
+        "ifa_addr -> its own ia_addr",
+        "ifa_dstaddr 0xdeadc0de",
+        "ifa_netmask 0xdeadc0de",
+    ],
+}];
+
+impl Goal {
+    /// The goals of a kernel.
+    pub fn of(kernel: &str) -> impl Iterator<Item = &'static Goal> {
+        GOALS.iter().filter(move |g| g.kernel == kernel)
+    }
+
+    /// The ways in as a set.
+    pub fn ways(&self, m: &dyn Machine) -> u64 {
+        let all = m.defects().iter().enumerate();
+        all.filter(|(_, d)| self.ways.contains(&d.id)).fold(0, |set, (i, _)| set | 1 << i)
+    }
+
+    /// Whether a program, stopped by the kernel, shows what was reported: in the dump of
+    /// the object whose field was followed, or of the one that the books speak of.
+    pub fn shown_by(&self, m: &mut dyn Machine, p: &Program, defects: u64) -> bool {
+        let outcome = recorded(m, p, defects, Some(Stop::Kernel)).outcome;
+        let (Some(fault), Some(v)) = (outcome.fault, outcome.violation) else { return false };
+        if fault.kind.name() != self.fault.name() || fault.func != self.function {
+            return false;
+        }
+        let objects = [fault.obj, v.obj, v.other].into_iter().filter(|o| !o.is_none());
+        let dump: Vec<String> = objects.flat_map(|o| m.describe(o)).collect();
+        self.shows.iter().all(|words| dump.iter().any(|line| line.contains(words)))
+    }
+
+    /// Credits a program under `stop kernel`, if it shows what was reported and one of
+    /// the ways in is the cause.
+    fn reach(&self, m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited> {
+        let mut p = p.clone();
+        p.header.stop = Stop::Kernel;
+        if !self.shown_by(m, &p, defects) {
+            return None;
+        }
+        let c = credit(m, &p, defects)?;
+        self.kept_by(m, &c).then_some(c)
+    }
+
+    fn kept_by(&self, m: &mut dyn Machine, c: &Credited) -> bool {
+        c.credit & self.ways(m) != 0 && self.shown_by(m, &c.program, c.set)
+    }
+}
+
+/// A goal reached.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    /// The minimized program, which stops with the kernel, and its credit.
+    pub credited: Credited,
+    /// Programs run on the way.
+    pub executions: u64,
+    /// Seconds it took, before minimizing.
+    pub seconds: f64,
+}
+
+/// Hunts for a goal; `None` when time or programs are used up before.
+///
+/// The walk goes on beside the rounds under `stop kernel` until every way in is known:
+/// the first one found need not be the one that leads there.
+///
+/// # Errors
+///
+/// A panic of the harness itself.
+pub fn pursue(
+    goal: &Goal,
+    cfg: Config,
+    make: Maker<'_>,
+    progress: &Progress,
+) -> Result<Option<Reached>, HarnessBug> {
+    let programs = GenConfig { stop: Stop::Kernel, ..cfg.programs.clone() };
+    let mut hunt = Hunt::new(cfg.clone(), make);
+    let generator = Generator::new(hunt.machine().grammar(), programs, cfg.seed);
+    let ways = goal.ways(hunt.machine());
+    let (mut known, mut looked_at, mut from) = (0, 0, 0);
+    loop {
+        if known != ways {
+            let over = hunt.step(progress)?;
+            for i in looked_at..hunt.findings.len() {
+                let c = hunt.findings[i].credited.clone();
+                known |= c.credit & ways;
+                let p = &c.program;
+                if c.credit & ways != 0
+                    && let Some(c) = guarded(hunt.machine(), p, |m| goal.reach(m, p, c.set))?
+                {
+                    return least(goal, &mut hunt, c).map(Some);
+                }
+            }
+            looked_at = hunt.findings.len();
+            if over != Over::NotYet && over != Over::AllFound {
+                return Ok(None);
+            }
+            if over == Over::AllFound && known == 0 {
+                return Ok(None);
+            }
+        }
+        for way in sets::members(known) {
+            let round = towards(goal, &hunt, &cfg, &generator, from, 1 << way, progress);
+            let End::Done(tally, suspects) = round? else { return Ok(None) };
+            hunt.tally.add(&tally);
+            let defects = with_needs(hunt.machine().defects(), 1 << way);
+            for index in suspects {
+                let p = generator.program(index);
+                if let Some(c) = guarded(hunt.machine(), &p, |m| goal.reach(m, &p, defects))? {
+                    return least(goal, &mut hunt, c).map(Some);
+                }
+            }
+        }
+        if known != 0 {
+            from += ROUND;
+        }
+        if cfg.runs.is_some_and(|runs| hunt.tally.executions >= runs) {
+            return Ok(None);
+        }
+    }
+}
+
+/// One round under `stop kernel`, with one way in and its needs on.
+fn towards(
+    goal: &Goal,
+    hunt: &Hunt<'_>,
+    cfg: &Config,
+    generator: &Generator,
+    from: u64,
+    way: u64,
+    progress: &Progress,
+) -> Result<End, HarnessBug> {
+    let suspect = |outcome: &Outcome| {
+        let fault = outcome.fault.filter(|f| f.kind.name() == goal.fault.name());
+        fault.and_then(|_| Symptom::of(outcome, Stop::Kernel))
+    };
+    progress.state(hunt.tally.executions, hunt.findings.len(), hunt.found().count_ones());
+    Round {
+        make: hunt.make,
+        generator,
+        defects: with_needs(hunt.machine.defects(), way),
+        from,
+        count: ROUND,
+        jobs: cfg.jobs,
+        deadline: hunt.deadline(),
+        suspect: &suspect,
+        per_symptom: SUSPECTS,
+        progress,
+    }
+    .run()
+}
+
+/// Minimizes what reached the goal, keeping it there.
+fn least(goal: &Goal, hunt: &mut Hunt<'_>, c: Credited) -> Result<Reached, HarnessBug> {
+    let (executions, seconds) = (hunt.tally.executions, hunt.seconds());
+    let p = c.program.clone();
+    let credited =
+        guarded(hunt.machine(), &p, |m| minimize_keeping(m, c, &|m, c| goal.kept_by(m, c)))?;
+    Ok(Reached { credited, executions, seconds })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kern::Kernel;
+    use crate::program::text;
+    use crate::stack::{Stack, as_reported};
+    use crate::triage::toy::{GRAMMAR, GUESS, Toy};
+
+    static PANIC: Goal = Goal {
+        name: "toy-panic",
+        kernel: "toy",
+        reported: "the last drawer",
+        ways: &["guessed-panic"],
+        fault: FaultKind::Panic("the last drawer"),
+        function: "carton_mark",
+        shows: &["grown 1"],
+    };
+
+    #[test]
+    fn a_goal_is_reached_minimized_and_still_shows_what_was_reported() {
+        let toy = || Box::new(Kernel::<Toy>::new()) as Box<dyn Machine>;
+        let defects = as_reported(Toy::defects()) | 1 << GUESS;
+        let cfg = Config { defects, runs: Some(100_000), ..Config::default() };
+        let reached = pursue(&PANIC, cfg, &toy, &Progress::silent()).unwrap().unwrap();
+        assert_eq!(
+            text::print(&GRAMMAR, &reached.credited.program),
+            "# ifscrub 1\nkernel toy\nncpus 1\nstop kernel\ndefects guessed-panic\n\
+             make d2\ngrow d2\nmark d2\n"
+        );
+    }
+
+    #[test]
+    fn a_goal_whose_ways_in_are_off_is_not_reached() {
+        let toy = || Box::new(Kernel::<Toy>::new()) as Box<dyn Machine>;
+        let cfg =
+            Config { defects: as_reported(Toy::defects()), runs: Some(2000), ..Config::default() };
+        assert!(pursue(&PANIC, cfg, &toy, &Progress::silent()).unwrap().is_none());
+    }
+}

@@ -1,0 +1,5 @@
+//! The `ifscrub` command: see [`ifscrub::cli`].
+
+fn main() -> std::process::ExitCode {
+    ifscrub::cli::main()
+}

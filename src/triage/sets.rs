@@ -1,0 +1,179 @@
+//! Sets of defects as people write them: `none`, `as-reported`, or a list of names.
+//!
+//! A set is a bit per defect of the stack ([`Machine::defects`](crate::stack::Machine)).
+//! A name in a list brings along what that defect needs. An unknown name is an error that
+//! says which one was probably meant, never an empty set.
+
+use crate::program::Program;
+use crate::stack::{Defect, Kind, as_reported, with_needs};
+use thiserror::Error;
+
+/// The environment variable that says which defects are on when neither the program's
+/// header nor the command line does.
+pub const VARIABLE: &str = "IFSCRUB_DEFECTS";
+
+/// A name that no defect of the kernel has.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("no defect is called `{name}`{}", suggestion.as_ref().map_or(String::new(), |s| format!("; did you mean `{s}`?")))]
+pub struct UnknownDefect {
+    /// The name as given.
+    pub name: String,
+    /// The nearest name there is, when it is near.
+    pub suggestion: Option<&'static str>,
+}
+
+/// The set that `text` means: `none`, `as-reported`, or names separated by commas and
+/// blanks; with what they need.
+///
+/// # Errors
+///
+/// The first unknown name.
+pub fn parse(defects: &[Defect], text: &str) -> Result<u64, UnknownDefect> {
+    let words = text
+        .split(|c: char| c == ',' || c.is_whitespace())
+        .filter(|w| !w.is_empty());
+    from_names(defects, words)
+}
+
+/// The set of these names, each of which may also be `none` or `as-reported`.
+///
+/// # Errors
+///
+/// The first unknown name.
+pub fn from_names<'a>(
+    defects: &[Defect],
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<u64, UnknownDefect> {
+    let mut set = 0;
+    for name in names {
+        set |= match name {
+            "none" => 0,
+            "as-reported" => as_reported(defects),
+            _ => match defects.iter().position(|d| d.id == name) {
+                Some(i) => 1 << i,
+                None => {
+                    let words = defects.iter().map(|d| d.id).chain(["none", "as-reported"]);
+                    let suggestion = nearest(name, words);
+                    return Err(UnknownDefect {
+                        name: name.to_string(),
+                        suggestion,
+                    });
+                }
+            },
+        };
+    }
+    Ok(with_needs(defects, set))
+}
+
+/// The set of the program's own `defects` line, if it has one.
+///
+/// # Errors
+///
+/// The first unknown name.
+pub fn of_header(defects: &[Defect], p: &Program) -> Result<Option<u64>, UnknownDefect> {
+    let Some(names) = &p.header.defects else {
+        return Ok(None);
+    };
+    from_names(defects, names.iter().map(String::as_str)).map(Some)
+}
+
+/// The defects of a set, by ascending bit.
+pub fn members(set: u64) -> impl DoubleEndedIterator<Item = usize> {
+    (0..64).filter(move |i| set >> i & 1 != 0)
+}
+
+/// The names of a set, by ascending bit.
+pub fn names(defects: &[Defect], set: u64) -> Vec<&'static str> {
+    members(set)
+        .filter_map(|i| defects.get(i))
+        .map(|d| d.id)
+        .collect()
+}
+
+/// A set as one word or list: `none` or the names.
+pub fn display(defects: &[Defect], set: u64) -> String {
+    match set {
+        0 => "none".to_string(),
+        _ => names(defects, set).join(" "),
+    }
+}
+
+/// The defects of one kind.
+pub fn of_kind(defects: &[Defect], kind: Kind) -> u64 {
+    let all = defects.iter().enumerate();
+    all.filter(|(_, d)| d.kind == kind)
+        .fold(0, |set, (i, _)| set | 1 << i)
+}
+
+/// The candidate nearest to `word`, when it is near enough to be meant.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = |c: &str| {
+        let d = distance(word, c);
+        // A word left unfinished is meant too: `c1-ifinit` for `c1-ifinit-serializer`.
+        if word.len() >= 4 && c.starts_with(word) {
+            1
+        } else {
+            d
+        }
+    };
+    let best = candidates
+        .into_iter()
+        .map(|c| (near(c), c))
+        .min_by_key(|&(d, _)| d);
+    best.filter(|&(d, c)| d <= (c.len() / 3).max(1))
+        .map(|(_, c)| c)
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().take(64).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::Stack;
+    use crate::triage::toy::{FORGOTTEN, GUESS, Toy, UNLOCKED, UNREFERENCED};
+
+    #[test]
+    fn a_name_brings_what_it_needs() {
+        let set = parse(Toy::defects(), "use-unreferenced").unwrap();
+        assert_eq!(set, 1 << UNREFERENCED | 1 << UNLOCKED);
+    }
+
+    #[test]
+    fn lists_take_commas_and_blanks_and_none_is_empty() {
+        let set = parse(Toy::defects(), "drop-forgets-marked, guessed-panic").unwrap();
+        assert_eq!(set, 1 << FORGOTTEN | 1 << GUESS);
+        assert_eq!(parse(Toy::defects(), "none").unwrap(), 0);
+    }
+
+    #[test]
+    fn as_reported_leaves_hypotheses_out() {
+        assert_eq!(
+            parse(Toy::defects(), "as-reported").unwrap() >> GUESS & 1,
+            0
+        );
+    }
+
+    #[test]
+    fn a_misspelt_name_gets_a_suggestion() {
+        let e = parse(Toy::defects(), "grow-rolback-twice").unwrap_err();
+        assert_eq!(e.suggestion, Some("grow-rollback-twice"));
+        assert!(e.to_string().contains("did you mean"));
+    }
+
+    #[test]
+    fn a_name_from_nowhere_gets_none() {
+        assert_eq!(parse(Toy::defects(), "zzz").unwrap_err().suggestion, None);
+    }
+}
