@@ -77,11 +77,7 @@ enum CliError {
 
 impl CliError {
     fn new(place: impl ToString, problem: impl ToString) -> Self {
-        CliError::Input {
-            place: place.to_string(),
-            problem: problem.to_string(),
-            remedy: None,
-        }
+        CliError::Input { place: place.to_string(), problem: problem.to_string(), remedy: None }
     }
 
     fn path(path: &Path, problem: impl ToString) -> Self {
@@ -113,11 +109,7 @@ pub fn main() -> ExitCode {
     let done = catch_unwind(AssertUnwindSafe(|| dispatch(command)));
     let done = done.unwrap_or_else(|panic| {
         let program = "(not known: outside a run)".to_string();
-        Err(HarnessBug {
-            message: words(&*panic),
-            program,
-        }
-        .into())
+        Err(HarnessBug { message: words(&*panic), program }.into())
     });
     match done {
         Ok(code) => ExitCode::from(code),

@@ -57,19 +57,13 @@ pub fn convert(args: &Args) -> Done {
     let mut m = loaded.machine()?;
     let defects = loaded.defects(&*m, args.defects.as_deref())?;
     let p = &loaded.program;
-    let other = if loaded.is_text {
-        Form::Bytes
-    } else {
-        Form::Text
-    };
+    let other = if loaded.is_text { Form::Bytes } else { Form::Text };
     let to = args.to.unwrap_or(other);
 
     let as_bytes = || -> Result<_, CliError> { Ok(resolve_all(&loaded, defects.set)?.1) };
     let mut named = guarded(&mut *m, p, |m| name_points(m, p, defects.set))?;
     if defects.given {
-        let names = sets::names(m.defects(), defects.set)
-            .into_iter()
-            .map(str::to_string);
+        let names = sets::names(m.defects(), defects.set).into_iter().map(str::to_string);
         named.header.defects = Some(names.collect());
     }
     let as_text = text::print(m.grammar(), &named);
@@ -85,9 +79,7 @@ pub fn convert(args: &Args) -> Done {
         Form::Bytes => {
             if defects.set != 0 {
                 let words = sets::display(m.defects(), defects.set);
-                note(&format!(
-                    "note: bytes hold no defects; these were on: {words}"
-                ));
+                note(&format!("note: bytes hold no defects; these were on: {words}"));
             }
             as_bytes()?
         }

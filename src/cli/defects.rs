@@ -24,11 +24,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn defects(args: &Args) -> Done {
-    let only = args
-        .kernel
-        .as_deref()
-        .map(|k| kernel(Some(k)))
-        .transpose()?;
+    let only = args.kernel.as_deref().map(|k| kernel(Some(k))).transpose()?;
     let mut all = Vec::new();
     let mut table = String::new();
     for g in GRAMMARS.iter().filter(|g| only.is_none_or(|id| id == g.id)) {

@@ -46,12 +46,7 @@ impl Loaded {
         let path = path.to_path_buf();
         if !is_text {
             let program = bytes::decode(GRAMMARS, &data);
-            return Ok(Loaded {
-                path,
-                program,
-                is_text,
-                lines: Vec::new(),
-            });
+            return Ok(Loaded { path, program, is_text, lines: Vec::new() });
         }
         let source = String::from_utf8(data).map_err(|e| {
             let at = e.utf8_error().valid_up_to();
@@ -67,12 +62,7 @@ impl Loaded {
             }
         })?;
         let lines = operation_lines(&source);
-        Ok(Loaded {
-            path,
-            program,
-            is_text,
-            lines,
-        })
+        Ok(Loaded { path, program, is_text, lines })
     }
 
     /// The machine of the program's kernel.
@@ -86,34 +76,19 @@ impl Loaded {
     pub fn defects(&self, m: &dyn Machine, flag: Option<&str>) -> Result<Defects, CliError> {
         if let Some(list) = flag {
             let set = sets::parse(m.defects(), list).map_err(|e| unknown("--defects", e))?;
-            return Ok(Defects {
-                set,
-                given: true,
-                own: false,
-            });
+            return Ok(Defects { set, given: true, own: false });
         }
         let header = sets::of_header(m.defects(), &self.program);
         if let Some(set) = header.map_err(|e| unknown(&self.path.display().to_string(), e))? {
-            return Ok(Defects {
-                set,
-                given: true,
-                own: true,
-            });
+            return Ok(Defects { set, given: true, own: true });
         }
         let (set, from) = match environment(m)? {
             Some(set) => (set, sets::VARIABLE),
             None => (0, "neither header, --defects nor IFSCRUB_DEFECTS says"),
         };
         let words = sets::display(m.defects(), set);
-        note(&format!(
-            "{}: defects {words} ({from})",
-            self.path.display()
-        ));
-        Ok(Defects {
-            set,
-            given: from == sets::VARIABLE,
-            own: true,
-        })
+        note(&format!("{}: defects {words} ({from})", self.path.display()));
+        Ok(Defects { set, given: from == sets::VARIABLE, own: true })
     }
 
     /// What to say about points that the run did not reach: an error of the file under
@@ -161,9 +136,7 @@ pub fn environment(m: &dyn Machine) -> Result<Option<u64>, CliError> {
     if list.trim().is_empty() {
         return Ok(None);
     }
-    sets::parse(m.defects(), &list)
-        .map(Some)
-        .map_err(|e| unknown(sets::VARIABLE, e))
+    sets::parse(m.defects(), &list).map(Some).map_err(|e| unknown(sets::VARIABLE, e))
 }
 
 /// An unknown defect, as an error of the place that names it.
@@ -230,10 +203,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
         return Err(CliError::path(path, "is a folder").help(remedy));
     }
     if about.len() > LARGEST {
-        let problem = format!(
-            "has {} bytes; no program has more than {LARGEST}",
-            about.len()
-        );
+        let problem = format!("has {} bytes; no program has more than {LARGEST}", about.len());
         return Err(CliError::path(path, problem).help("check that it is a program"));
     }
     let data = fs::read(path).map_err(|e| bad(&e))?;
@@ -251,10 +221,7 @@ fn operation_lines(source: &str) -> Vec<usize> {
         Some(word) => !word.starts_with('#') && !HEADER_WORDS.contains(&word),
     };
     let lines = source.lines().enumerate();
-    lines
-        .filter(|(_, line)| is_operation(line))
-        .map(|(i, _)| i + 1)
-        .collect()
+    lines.filter(|(_, line)| is_operation(line)).map(|(i, _)| i + 1).collect()
 }
 
 #[cfg(test)]
@@ -273,11 +240,7 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("empty"), b"").unwrap();
         fs::write(dir.join("plain"), b"kernel x\n").unwrap();
-        let error = |name: &str| {
-            Loaded::read(&dir.join(name), false)
-                .unwrap_err()
-                .to_string()
-        };
+        let error = |name: &str| Loaded::read(&dir.join(name), false).unwrap_err().to_string();
         assert!(error("").contains("is a folder"));
         assert!(error("missing").contains("cannot be read"));
         assert!(error("empty").contains("is empty"));
@@ -295,19 +258,9 @@ mod tests {
             occurrence: 1,
         };
         let reached = vec![("in_ifinit:sleep", 2), ("other:place", 1)];
-        let u = UnreachedPoint {
-            point,
-            reached,
-            too_late: false,
-        };
+        let u = UnreachedPoint { point, reached, too_late: false };
         let advice = advice(&u);
-        assert!(
-            advice.starts_with("did you mean `in_ifinit:sleep#1`?"),
-            "{advice}"
-        );
-        assert!(
-            advice.ends_with("in_ifinit:sleep#1 to #2, other:place#1"),
-            "{advice}"
-        );
+        assert!(advice.starts_with("did you mean `in_ifinit:sleep#1`?"), "{advice}");
+        assert!(advice.ends_with("in_ifinit:sleep#1 to #2, other:place#1"), "{advice}");
     }
 }

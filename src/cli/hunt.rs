@@ -79,11 +79,7 @@ pub fn hunt(args: &Args) -> Done {
         && args.seed.is_none()
         && args.jobs.is_none()
         && args.out.is_none();
-    if bare || args.reported {
-        reported(args)
-    } else {
-        walk(args)
-    }
+    if bare || args.reported { reported(args) } else { walk(args) }
 }
 
 fn config(args: &Args, defects: u64) -> Config {
@@ -121,11 +117,7 @@ fn walk(args: &Args) -> Done {
             write_finding(&mut *m, out, &file_stem(&f.signature), &f.credited)?;
         }
     }
-    let as_expected = if defects == 0 {
-        findings.is_empty()
-    } else {
-        unfound == 0
-    };
+    let as_expected = if defects == 0 { findings.is_empty() } else { unfound == 0 };
     if args.json {
         let mut json = numbers(&tally, seconds);
         json["kernel"] = json!(m.grammar().kernel);
@@ -136,9 +128,7 @@ fn walk(args: &Args) -> Done {
         json["as_expected"] = json!(as_expected);
         emit_json(&json)?;
     } else {
-        emit(summary(
-            &*m, defects, &findings, unfound, &tally, seconds, over,
-        ))?;
+        emit(summary(&*m, defects, &findings, unfound, &tally, seconds, over))?;
     }
     Ok(if as_expected { AS_EXPECTED } else { VIOLATION })
 }
@@ -182,17 +172,11 @@ fn summary(
         tally.refused
     );
     if tally.exhausted != 0 {
-        out += &format!(
-            "runs that used up the model's memory: {}\n",
-            tally.exhausted
-        );
+        out += &format!("runs that used up the model's memory: {}\n", tally.exhausted);
     }
     out + &match (defects, unfound) {
         (0, _) if findings.is_empty() => "nothing found, as it should be\n".to_string(),
-        (0, _) => format!(
-            "found {} signatures although no defect is on\n",
-            findings.len()
-        ),
+        (0, _) => format!("found {} signatures although no defect is on\n", findings.len()),
         (_, 0) => "every defect was found\n".to_string(),
         _ => format!("not found: {}\n", sets::display(m.defects(), unfound)),
     }
@@ -244,11 +228,7 @@ fn shown(m: &mut dyn Machine, c: &Credited) -> Result<(String, String), CliError
 /// Goes for the panics of the reports.
 fn reported(args: &Args) -> Done {
     let progress = Progress::stderr();
-    let only = args
-        .kernel
-        .as_deref()
-        .map(|k| kernel(Some(k)).map(|_| k))
-        .transpose()?;
+    let only = args.kernel.as_deref().map(|k| kernel(Some(k)).map(|_| k)).transpose()?;
     let mut all = Vec::new();
     let mut missed = 0;
     for goal in GOALS.iter().filter(|g| only.is_none_or(|k| k == g.kernel)) {
@@ -304,13 +284,10 @@ fn one_panic(args: &Args, goal: &Goal, progress: &Progress) -> Result<(u8, Value
 
 /// `500ms`, `60s`, `10m`, `1h`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "expected a number with a unit: 60s".to_string())?;
+    let number: u64 =
+        number.parse().map_err(|_| "expected a number with a unit: 60s".to_string())?;
     let milliseconds = match unit {
         "ms" => Some(number),
         "" | "s" => number.checked_mul(1000),
@@ -318,9 +295,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => number.checked_mul(3_600_000),
         _ => return Err(format!("`{unit}` is no unit; there are ms, s, m and h")),
     };
-    milliseconds
-        .map(Duration::from_millis)
-        .ok_or_else(|| "that is too long".to_string())
+    milliseconds.map(Duration::from_millis).ok_or_else(|| "that is too long".to_string())
 }
 
 #[cfg(test)]

@@ -41,14 +41,21 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     if path.is_dir() {
         return Err(CliError::path(path, "is a folder").help("name a file in it"));
     }
+    // A device or a pipe cannot be replaced, and must not be.
+    let in_place = path.exists() && !path.is_file();
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
     temporary.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(temporary);
-    let written = write_all(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let written = match in_place {
+        true => fs::OpenOptions::new().write(true).open(path).and_then(|mut f| f.write_all(bytes)),
+        false => write_all(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)),
+    };
     written.map_err(|e| {
         // What is left of it would only be in the way.
-        let _ = fs::remove_file(&temporary);
+        if !in_place {
+            let _ = fs::remove_file(&temporary);
+        }
         let remedy = match e.kind() {
             ErrorKind::NotFound => "create the folder first",
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -88,13 +95,8 @@ mod tests {
         write_file(&dir.join("a.ops"), b"two").unwrap();
         assert_eq!(fs::read(dir.join("a.ops")).unwrap(), b"two");
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
-        let e = write_file(&dir.join("no/such/a.ops"), b"")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            e.contains("no/such/a.ops: cannot be written") && e.contains("help:"),
-            "{e}"
-        );
+        let e = write_file(&dir.join("no/such/a.ops"), b"").unwrap_err().to_string();
+        assert!(e.contains("no/such/a.ops: cannot be written") && e.contains("help:"), "{e}");
         let e = write_file(&dir, b"").unwrap_err().to_string();
         assert!(e.contains("is a folder"), "{e}");
         fs::remove_dir_all(&dir).unwrap();

@@ -91,11 +91,7 @@ pub fn run(args: &Args) -> Done {
 
 fn one(args: &Args, path: &Path, all: &mut Vec<serde_json::Value>) -> Done {
     let replayed = replay(args, path)?;
-    let expected = if args.expect {
-        Some(compare(path, &replayed)?)
-    } else {
-        None
-    };
+    let expected = if args.expect { Some(compare(path, &replayed)?) } else { None };
     let clean = replayed.report.is_none();
     if args.json {
         let mut json = replayed.json;
@@ -126,10 +122,7 @@ fn one(args: &Args, path: &Path, all: &mut Vec<serde_json::Value>) -> Done {
         }
     }
     if replayed.outcome.exhausted {
-        note(&format!(
-            "{}: the model's memory was used up: this run says nothing",
-            path.display()
-        ));
+        note(&format!("{}: the model's memory was used up: this run says nothing", path.display()));
     }
     Ok(match expected {
         Some(None) => AS_EXPECTED,
@@ -165,21 +158,8 @@ fn replay(args: &Args, path: &Path) -> Result<Replayed, CliError> {
         let trace = recorded(&mut *m, &p, set, None).trace;
         (listing(&*m, &trace), trace.hash())
     });
-    let json = describe(
-        &*m,
-        path,
-        &p,
-        set,
-        &outcome,
-        report.as_ref(),
-        trace.as_ref(),
-    );
-    Ok(Replayed {
-        outcome,
-        report,
-        trace,
-        json,
-    })
+    let json = describe(&*m, path, &p, set, &outcome, report.as_ref(), trace.as_ref());
+    Ok(Replayed { outcome, report, trace, json })
 }
 
 fn describe(
@@ -215,11 +195,8 @@ fn describe(
 fn compare(path: &Path, replayed: &Replayed) -> Result<Option<String>, CliError> {
     let beside = path.with_extension("report");
     let expected = fs::read_to_string(&beside).map_err(|e| {
-        let remedy = format!(
-            "write it with `ifscrub run {} > {}`",
-            path.display(),
-            beside.display()
-        );
+        let remedy =
+            format!("write it with `ifscrub run {} > {}`", path.display(), beside.display());
         CliError::path(&beside, format!("cannot be read: {e}")).help(remedy)
     })?;
     let Some(report) = &replayed.report else {
@@ -240,9 +217,7 @@ fn difference(expected: &str, found: &str) -> Option<String> {
         if x != y || x.is_none() {
             let show = |line: Option<&str>| line.unwrap_or("(end of the report)").to_string();
             let (x, y) = (show(x), show(y));
-            return Some(format!(
-                "not the expected report, line {number}:\n- {x}\n+ {y}\n"
-            ));
+            return Some(format!("not the expected report, line {number}:\n- {x}\n+ {y}\n"));
         }
         number += 1;
     }

@@ -69,10 +69,7 @@ pub fn minimize(args: &MinimizeArgs) -> Done {
         write_file(out, printed.as_bytes())?;
     }
     let (from, to) = (before.ops.len(), least.program.ops.len());
-    note(&format!(
-        "{}: {from} operations, now {to}",
-        signature(&*m, &least)
-    ));
+    note(&format!("{}: {from} operations, now {to}", signature(&*m, &least)));
     if args.json {
         emit_json(&describe(&*m, &least))?;
     } else if args.output.is_none() {

@@ -132,11 +132,28 @@ pub fn wanted(state: &FuzzState, data: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::bytes;
+    use crate::program::generate::{GenConfig, Generator};
 
     #[test]
     fn an_unknown_kernel_is_an_error_that_lists_those_there_are() {
         let e = FuzzState::new(Some("plan9"), None).err().unwrap();
         assert!(e.to_string().contains(GRAMMARS[0].kernel), "{e}");
+    }
+
+    #[test]
+    fn a_violating_input_comes_back_with_signature_report_and_program() {
+        let g = GRAMMARS[0];
+        let generator = Generator::new(g, GenConfig::default(), 1);
+        let mut state = FuzzState::new(Some(g.kernel), Some("as-reported")).unwrap();
+        let inputs = (0..24).filter_map(|i| bytes::encode(&generator.program(i)).ok());
+        let found: Vec<_> = inputs.filter_map(|input| fuzz_one(&mut state, &input)).collect();
+        assert!(!found.is_empty());
+        for f in found {
+            let safe = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            assert!(f.signature_ident.chars().all(safe), "{}", f.signature_ident);
+            assert!(f.text.starts_with("panic: ") && f.text.contains("\n# ifscrub 1\n"));
+        }
     }
 
     #[test]

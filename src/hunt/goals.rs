@@ -37,10 +37,15 @@ pub struct Goal {
     pub reported: &'static str,
     /// The ways in that may be the cause.
     pub ways: &'static [&'static str],
+    /// What else must be as it was for the dump to look as reported: on in the rounds
+    /// towards the panic and in the program's header, but without a share in the credit.
+    pub with: &'static [&'static str],
     /// The kernel's fault.
     pub fault: FaultKind,
     /// The function it struck in.
     pub function: &'static str,
+    /// What was followed there: [`KernelFault::what`](crate::shadow::KernelFault).
+    pub follows: &'static str,
     /// What the dump of the faulting object must show, each in some line.
     pub shows: &'static [&'static str],
 }
@@ -51,8 +56,12 @@ pub static GOALS: &[Goal] = &[Goal {
     kernel: "dragonfly-2007",
     reported: "an in_ifaddr on a list, its ifa_addr good, the rest of its pointers deadc0de",
     ways: &["c1-ifinit-serializer-wait", "c3-ifioctl-rollback"],
+    // The scrub's restoring store is what leaves ifa_addr good in freed memory.
+    with: &["w4-scrub-stack-pointer"],
     fault: FaultKind::Poison,
     function: "rtrequest1",
+    // Read through ifa_dstaddr: the interface is point-to-point.
+    follows: "dst->sa_family",
     shows: &[
         "in_ifaddrhashtbl",
         "ifa_addr -> its own ia_addr",
@@ -69,8 +78,13 @@ impl Goal {
 
     /// The ways in as a set.
     pub fn ways(&self, m: &dyn Machine) -> u64 {
-        let all = m.defects().iter().enumerate();
-        all.filter(|(_, d)| self.ways.contains(&d.id)).fold(0, |set, (i, _)| set | 1 << i)
+        named(m, self.ways)
+    }
+
+    /// What is on towards the panic: these ways in, what they need, and what goes with
+    /// them.
+    fn switches(&self, m: &dyn Machine, ways: u64) -> u64 {
+        with_needs(m.defects(), ways | named(m, self.with))
     }
 
     /// Whether a program, stopped by the kernel, shows what was reported: in the dump of
@@ -78,7 +92,8 @@ impl Goal {
     pub fn shown_by(&self, m: &mut dyn Machine, p: &Program, defects: u64) -> bool {
         let outcome = recorded(m, p, defects, Some(Stop::Kernel)).outcome;
         let (Some(fault), Some(v)) = (outcome.fault, outcome.violation) else { return false };
-        if fault.kind.name() != self.fault.name() || fault.func != self.function {
+        let seen = (fault.kind.name(), fault.func, fault.what);
+        if seen != (self.fault.name(), self.function, self.follows) {
             return false;
         }
         let objects = [fault.obj, v.obj, v.other].into_iter().filter(|o| !o.is_none());
@@ -91,6 +106,7 @@ impl Goal {
     fn reach(&self, m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited> {
         let mut p = p.clone();
         p.header.stop = Stop::Kernel;
+        let defects = self.switches(m, defects);
         if !self.shown_by(m, &p, defects) {
             return None;
         }
@@ -98,9 +114,17 @@ impl Goal {
         self.kept_by(m, &c).then_some(c)
     }
 
+    /// Whether a credited program is still due to a way in, and shows what was reported.
     fn kept_by(&self, m: &mut dyn Machine, c: &Credited) -> bool {
-        c.credit & self.ways(m) != 0 && self.shown_by(m, &c.program, c.set)
+        let defects = self.switches(m, c.set);
+        c.credit & self.ways(m) != 0 && self.shown_by(m, &c.program, defects)
     }
+}
+
+/// The set of these names; those that the kernel does not know are left out.
+fn named(m: &dyn Machine, names: &[&str]) -> u64 {
+    let all = m.defects().iter().enumerate();
+    all.filter(|(_, d)| names.contains(&d.id)).fold(0, |set, (i, _)| set | 1 << i)
 }
 
 /// A goal reached.
@@ -158,7 +182,7 @@ pub fn pursue(
             let round = towards(goal, &hunt, &cfg, &generator, from, 1 << way, progress);
             let End::Done(tally, suspects) = round? else { return Ok(None) };
             hunt.tally.add(&tally);
-            let defects = with_needs(hunt.machine().defects(), 1 << way);
+            let defects = goal.switches(hunt.machine(), 1 << way);
             for index in suspects {
                 let p = generator.program(index);
                 if let Some(c) = guarded(hunt.machine(), &p, |m| goal.reach(m, &p, defects))? {
@@ -193,7 +217,7 @@ fn towards(
     Round {
         make: hunt.make,
         generator,
-        defects: with_needs(hunt.machine.defects(), way),
+        defects: goal.switches(&*hunt.machine, way),
         from,
         count: ROUND,
         jobs: cfg.jobs,
@@ -209,8 +233,12 @@ fn towards(
 fn least(goal: &Goal, hunt: &mut Hunt<'_>, c: Credited) -> Result<Reached, HarnessBug> {
     let (executions, seconds) = (hunt.tally.executions, hunt.seconds());
     let p = c.program.clone();
-    let credited =
+    let mut credited =
         guarded(hunt.machine(), &p, |m| minimize_keeping(m, c, &|m, c| goal.kept_by(m, c)))?;
+    let m = hunt.machine();
+    credited.set = goal.switches(m, credited.set);
+    let names = sets::names(m.defects(), credited.set).into_iter().map(str::to_string);
+    credited.program.header.defects = Some(names.collect());
     Ok(Reached { credited, executions, seconds })
 }
 
@@ -227,8 +255,10 @@ mod tests {
         kernel: "toy",
         reported: "the last drawer",
         ways: &["guessed-panic"],
+        with: &[],
         fault: FaultKind::Panic("the last drawer"),
         function: "carton_mark",
+        follows: "carton_mark",
         shows: &["grown 1"],
     };
 

@@ -4,7 +4,8 @@
 //! schedule of lengths; within a round any number of threads run slices and note only
 //! the indices of programs that violate, and after it those are made again and triaged
 //! in program order. Credited ways in are switched off for what follows, so that they
-//! cannot mask others, and an enabling defect once every way in that needs it is off. So
+//! cannot mask others, unless one that is still on needs them, and an enabling defect once
+//! every way in that needs it is off. So
 //! findings are a function of (kernel, defects, seed, runs), whatever the number of jobs;
 //! a round that time cuts off is thrown away.
 //!
@@ -215,7 +216,6 @@ impl<'a> Hunt<'a> {
         for index in suspects {
             self.triage(index, progress)?;
         }
-        self.retire_enabling();
         if self.cfg.stop_when_all_found && self.cfg.defects != 0 && self.unfound() == 0 {
             return Ok(Over::AllFound);
         }
@@ -235,7 +235,7 @@ impl<'a> Hunt<'a> {
         };
         let signature = signature(&*self.machine, &c);
         self.found |= c.credit;
-        self.on &= !(c.credit & !sets::of_kind(self.machine.defects(), Kind::Enabling));
+        self.retire();
         if self.findings.iter().any(|f| f.signature == signature) {
             return Ok(());
         }
@@ -245,12 +245,24 @@ impl<'a> Hunt<'a> {
         Ok(())
     }
 
-    /// Switches off what enables nothing any more.
-    fn retire_enabling(&mut self) {
-        for d in sets::members(self.on & sets::of_kind(self.machine.defects(), Kind::Enabling)) {
-            let ways = self.ways_through(d);
-            if ways != 0 && ways & self.on == 0 {
-                self.on &= !(1 << d);
+    /// Switches off what has been found, as long as nothing that is still on needs it:
+    /// ways in by their credit, enabling ones once every way in that needs them is off.
+    fn retire(&mut self) {
+        let enabling = sets::of_kind(self.machine.defects(), Kind::Enabling);
+        loop {
+            let before = self.on;
+            for d in sets::members(before) {
+                let ways = self.ways_through(d);
+                let done = match enabling >> d & 1 {
+                    0 => self.found >> d & 1 != 0,
+                    _ => ways != 0,
+                };
+                if done && ways & self.on == 0 {
+                    self.on &= !(1 << d);
+                }
+            }
+            if self.on == before {
+                return;
             }
         }
     }
@@ -282,7 +294,7 @@ mod tests {
     use super::*;
     use crate::kern::Kernel;
     use crate::stack::{Stack, as_reported};
-    use crate::triage::toy::{FORGOTTEN, Toy, UNLOCKED};
+    use crate::triage::toy::{FORGOTTEN, Toy, UNLOCKED, UNREFERENCED};
 
     fn toy() -> Box<dyn Machine> {
         Box::new(Kernel::<Toy>::new())
@@ -332,11 +344,12 @@ mod tests {
     fn an_enabling_defect_goes_only_with_its_last_way_in() {
         let defects = as_reported(Toy::defects());
         let mut hunt = Hunt::new(Config { defects, ..Config::default() }, &toy);
-        hunt.on &= !(1 << FORGOTTEN);
-        hunt.retire_enabling();
-        assert_ne!(hunt.on >> UNLOCKED & 1, 0);
-        hunt.on = 1 << UNLOCKED;
-        hunt.retire_enabling();
-        assert_eq!(hunt.on, 0);
+        hunt.found = 1 << FORGOTTEN;
+        hunt.retire();
+        assert_eq!(hunt.on, defects & !(1 << FORGOTTEN));
+        hunt.found |= 1 << UNREFERENCED;
+        hunt.retire();
+        assert_eq!(hunt.on >> UNREFERENCED & 1, 0);
+        assert_eq!(hunt.on >> UNLOCKED & 1, 0, "nothing that is on needs it");
     }
 }

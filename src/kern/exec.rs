@@ -4,17 +4,19 @@
 //! until it finishes, blocks, or reaches its planned preemption. A thread parked "for
 //! k" runs again when k more operations have been issued, the oldest first. At the end
 //! parked threads are released, the stack tears itself down, and its final audit runs.
+//! What is still blocked then will never run: a deadlock.
 //!
 //! All threads are one concrete future type in reused slots: nothing is allocated per
 //! operation.
 
 use super::Kernel;
-use super::sched::{Counts, FiberState, TEARDOWN};
+use super::sched::{Counts, TEARDOWN};
 use super::slab::ObjRef;
-use super::trace::{Trace, What};
+use super::trace::Trace;
 use crate::program::{NamedPoint, Op, Program, Stop};
 use crate::shadow::{KernelFault, Violation, rules};
 use crate::stack::{Job, Stack};
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -60,7 +62,7 @@ impl Outcome {
 /// Runs a program from boot to audit. A function of its arguments alone.
 pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
     let ncpus = p.header.ncpus.clamp(1, S::grammar().max_cpus);
-    k.st.clone_from(&k.boot[ncpus as usize - 1]);
+    S::restore(&mut k.st, &k.boot[ncpus as usize - 1]);
     k.cx.reset(cfg.defects, cfg.stop.unwrap_or(p.header.stop), ncpus, cfg.record);
     k.spawns.borrow_mut().clear();
     k.has_spawns.set(false);
@@ -71,7 +73,8 @@ pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
     if !p.named.is_empty() || cfg.record {
         k.cx.plan_named(&p.named);
     }
-    drive(&*k, p, cfg);
+    let kernel = &*k;
+    Driver::new(kernel, |job| S::thread(kernel, job)).drive(p, cfg);
     Outcome {
         violation: k.cx.violation(),
         fault: k.cx.fault(),
@@ -83,133 +86,200 @@ pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
     }
 }
 
-fn drive<S: Stack>(k: &Kernel<S>, p: &Program, cfg: Config) {
-    let mut poller = Context::from_waker(Waker::noop());
-    // One slot per fiber, made when first needed.
-    let mut slots: Vec<Pin<Box<Option<_>>>> = Vec::new();
-    let mut start = |job: Job<S::Job>, account: u8, cpu: u8, slots: &mut Vec<_>| -> bool {
-        let Some(f) = k.cx.new_fiber(account, cpu) else { return false };
-        while slots.len() <= f as usize {
-            slots.push(Box::pin(None));
-        }
-        let slot: &mut Pin<Box<Option<_>>> = &mut slots[f as usize];
-        slot.set(Some(S::thread(k, job)));
-        true
-    };
-    // Runs until nothing is runnable.
-    let mut drain = |slots: &mut Vec<Pin<Box<Option<_>>>>, start: &mut dyn FnMut(Job<S::Job>, u8, u8, &mut Vec<Pin<Box<Option<_>>>>) -> bool, fresh: bool| -> i32 {
-        let mut last = 0;
-        let mut fresh = fresh;
-        while let Some(f) = k.cx.next_runnable() {
-            k.cx.resume(f, fresh);
-            fresh = false;
-            let slot = &mut slots[f as usize];
-            if let Some(fut) = slot.as_mut().as_pin_mut()
-                && let Poll::Ready(errno) = std::future::Future::poll(fut, &mut poller)
-            {
-                if !k.cx.stopped() {
-                    k.cx.finish(f, errno);
-                }
-                slot.set(None);
-                last = errno;
-                if errno == 0 {
-                    k.cx.bump(|c| c.ok += 1);
-                }
-            }
-            if k.cx.stopped() {
-                return last;
-            }
-            if k.has_spawns.get() {
-                k.has_spawns.set(false);
-                for (job, account, cpu) in k.spawns.take() {
-                    if !start(Job::Thread(job), account, cpu, slots) {
-                        k.cx.bump(|c| c.refused += 1);
-                    }
-                }
-            }
-        }
-        last
-    };
+/// Which detail [`rules::DEADLOCK`] has when threads are left that nothing will wake.
+#[derive(Clone, Copy)]
+enum Left {
+    /// After the last operation; the first number is a fiber.
+    Operations = 1,
+    /// After the teardown.
+    Teardown = 2,
+}
 
-    let mut before = cfg.measure.then(|| k.st.clone());
-    for (i, op) in p.ops.iter().enumerate() {
+/// The threads of a run and what polls them.
+struct Driver<'k, S: Stack, T, B> {
+    k: &'k Kernel<S>,
+    /// Makes a thread. All threads are one type, that of `S::thread`, which has no name.
+    body: B,
+    /// One slot per fiber, made when first needed.
+    slots: Vec<Pin<Box<Option<T>>>>,
+    poller: Context<'static>,
+    /// State after the last operation, when changes are counted.
+    before: Option<S::State>,
+}
+
+impl<'k, S, T, B> Driver<'k, S, T, B>
+where
+    S: Stack,
+    T: Future<Output = i32>,
+    B: Fn(Job<S::Job>) -> T,
+{
+    fn new(k: &'k Kernel<S>, body: B) -> Self {
+        let poller = Context::from_waker(Waker::noop());
+        Driver { k, body, slots: Vec::new(), poller, before: None }
+    }
+
+    /// The whole run; returns early when a finding ends it.
+    fn drive(&mut self, p: &Program, cfg: Config) {
+        self.before = cfg.measure.then(|| self.k.st.clone());
+        for (i, op) in p.ops.iter().enumerate() {
+            self.issue(i as u8, op);
+            if self.k.cx.stopped() {
+                return;
+            }
+        }
+        self.release_all();
+        if !self.k.cx.stopped() {
+            self.tear_down();
+        }
+    }
+
+    /// Issues an operation, then lets those run on that were parked until now.
+    fn issue(&mut self, i: u8, op: &Op) {
+        let k = self.k;
         k.cx.refuel();
         k.cx.count_issued();
-        let quiet = k.cx.at_rest();
         k.cx.bump(|c| c.ops += 1);
-        let cpu = S::op_cpu(op, k.cx.ncpus());
-        if !start(Job::Op(*op), i as u8, cpu, &mut slots) {
-            k.cx.bump(|c| c.refused += 1);
-            continue;
+        let quiet = k.cx.at_rest();
+        match self.start(Job::Op(*op), i, S::op_cpu(op, k.cx.ncpus())) {
+            Some(fiber) => {
+                k.cx.issued(fiber, i);
+                let errno = self.poll_all(Some(fiber));
+                self.check(op, errno.filter(|_| quiet));
+                self.count_change();
+            }
+            None => k.cx.bump(|c| c.refused += 1),
         }
-        k.cx.record(|| What::Op(i as u8));
-        let ok_before = k.cx.counts().ok;
-        let errno = drain(&mut slots, &mut start, true);
-        if k.cx.stopped() {
-            return;
+        let mut released = false;
+        while !k.cx.stopped() && k.cx.unpark_one(false) {
+            released = true;
+            self.poll_all(None);
         }
-        let rest = k.cx.at_rest();
-        let finished = quiet && rest;
-        S::after_op(k, op, finished.then_some(errno), rest);
-        if k.cx.stopped() {
-            return;
+        if released {
+            self.check(op, None);
+            // What a parked operation changes after all is not the doing of this one.
+            if let Some(b) = &mut self.before {
+                b.clone_from(&k.st);
+            }
         }
-        if let Some(b) = &mut before {
+    }
+
+    /// The stack's checks after `op`. `errno` is its result, if it has finished and was
+    /// alone; a thread that is left means that it was not.
+    fn check(&self, op: &Op, errno: Option<i32>) {
+        if !self.k.cx.stopped() {
+            let rest = self.k.cx.at_rest();
+            S::after_op(self.k, op, errno.filter(|_| rest), rest);
+        }
+    }
+
+    /// Counts the operation if the state is not what it was before.
+    fn count_change(&mut self) {
+        let k = self.k;
+        if let Some(b) = &mut self.before
+            && !k.cx.stopped()
+        {
             if *b != k.st {
                 k.cx.bump(|c| c.changed += 1);
             }
             b.clone_from(&k.st);
         }
-        let _ = ok_before;
-        let mut released = false;
-        while k.cx.unpark_one(false) {
-            released = true;
-            drain(&mut slots, &mut start, false);
-            if k.cx.stopped() {
-                return;
-            }
+    }
+
+    /// After the last operation: lets parked threads run to their end.
+    fn release_all(&mut self) {
+        let k = self.k;
+        k.cx.refuel();
+        while !k.cx.stopped() && k.cx.unpark_one(true) {
+            self.poll_all(None);
         }
-        if released {
-            S::after_op(k, op, None, k.cx.at_rest());
-            if k.cx.stopped() {
-                return;
-            }
-            if let Some(b) = &mut before {
-                b.clone_from(&k.st);
-            }
+        match k.cx.any_blocked() {
+            Some(f) => self.deadlock(u32::from(f), Left::Operations),
+            None => self.check(&Op::default(), None),
         }
     }
-    let counts = k.cx.counts();
 
-    k.cx.refuel();
-    while k.cx.unpark_one(true) {
-        drain(&mut slots, &mut start, false);
+    /// The teardown, step by step, and the final audit.
+    fn tear_down(&mut self) {
+        let k = self.k;
+        let mut n = 0;
+        while !k.cx.stopped() {
+            k.cx.refuel();
+            let Some((job, cpu)) = S::teardown(k, n) else { break };
+            let fiber = self.start(Job::Thread(job), TEARDOWN, cpu);
+            self.poll_all(fiber);
+            n += 1;
+        }
         if k.cx.stopped() {
             return;
         }
-    }
-    if let Some(f) = (0..super::sched::MAX_FIBERS).find(|&f| k.cx.fiber_state(f) == FiberState::Blocked) {
-        k.cx.violate(&rules::DEADLOCK, ObjRef::NONE, ObjRef::NONE, [f as u32, 1]);
-        return;
-    }
-    S::after_op(k, &Op::default(), None, true);
-    let mut n = 0;
-    while !k.cx.stopped() {
-        k.cx.refuel();
-        let Some((job, cpu)) = S::teardown(k, n) else { break };
-        start(Job::Thread(job), TEARDOWN, cpu, &mut slots);
-        drain(&mut slots, &mut start, true);
-        n += 1;
-    }
-    // What the program's own operations did, not the teardown.
-    k.cx.bump(|c| {
-        c.ok = counts.ok;
-    });
-    if !k.cx.stopped() {
-        if !k.cx.at_rest() {
-            k.cx.violate(&rules::DEADLOCK, ObjRef::NONE, ObjRef::NONE, [0, 2]);
-            return;
+        match k.cx.at_rest() {
+            true => S::audit_end(k),
+            false => self.deadlock(0, Left::Teardown),
         }
-        S::audit_end(k);
+    }
+
+    fn deadlock(&self, n: u32, left: Left) {
+        let detail = [n, left as u32];
+        self.k.cx.violate(&rules::DEADLOCK, ObjRef::NONE, ObjRef::NONE, detail);
+    }
+
+    /// Makes a thread, runnable; its fiber, unless too many are alive.
+    fn start(&mut self, job: Job<S::Job>, account: u8, cpu: u8) -> Option<u8> {
+        let fiber = self.k.cx.new_fiber(account, cpu, matches!(job, Job::Op(_)))?;
+        while self.slots.len() <= fiber as usize {
+            self.slots.push(Box::pin(None));
+        }
+        self.slots[fiber as usize].set(Some((self.body)(job)));
+        Some(fiber)
+    }
+
+    /// Polls until nothing is runnable. `fresh` has not run before; the result is its
+    /// errno, if it has finished.
+    fn poll_all(&mut self, fresh: Option<u8>) -> Option<i32> {
+        let k = self.k;
+        let mut result = None;
+        let mut unborn = fresh;
+        while let Some(fiber) = k.cx.next_runnable() {
+            k.cx.resume(fiber, unborn.take_if(|f| *f == fiber).is_some());
+            if let Some(errno) = self.poll(fiber)
+                && fresh == Some(fiber)
+                && result.is_none()
+            {
+                result = Some(errno);
+            }
+            if k.cx.stopped() {
+                break;
+            }
+            if k.has_spawns.get() {
+                self.start_spawned();
+            }
+        }
+        result
+    }
+
+    /// Lets a thread run until it waits; its errno, if it has finished.
+    fn poll(&mut self, fiber: u8) -> Option<i32> {
+        let slot = &mut self.slots[fiber as usize];
+        let thread = slot.as_mut().as_pin_mut()?;
+        let Poll::Ready(errno) = thread.poll(&mut self.poller) else { return None };
+        if !self.k.cx.stopped() {
+            self.k.cx.finish(fiber, errno);
+        }
+        slot.set(None);
+        Some(errno)
+    }
+
+    /// Starts the threads that the last one asked for; those for which there is no room
+    /// wait for the end of another.
+    #[cold]
+    fn start_spawned(&mut self) {
+        let k = self.k;
+        let mut waiting = k.spawns.take();
+        waiting.retain(|&(job, account, cpu)| self.start(Job::Thread(job), account, cpu).is_none());
+        k.has_spawns.set(!waiting.is_empty());
+        *k.spawns.borrow_mut() = waiting;
     }
 }
+
+#[cfg(test)]
+mod tests;

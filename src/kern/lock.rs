@@ -7,11 +7,12 @@
 //! as in the original, so that a cancelled thread owns nothing.
 //!
 //! Checked at each call: recursion where it is forbidden, release by a stranger, the
-//! declared order, and cycles of waiters. The scheduler checks that no thread returns
-//! with a lock, and that nothing waits for ever.
+//! declared order, locks that may sleep taken where sleeping is forbidden, and cycles of
+//! waiters. The scheduler checks that no thread returns with a lock, and that nothing
+//! waits for ever. Being preempted with a lock held is nobody's fault.
 
 use super::cell::F;
-use super::sched::{Ctx, FiberState, MAX_FIBERS, Switch};
+use super::sched::{Ctx, MAX_FIBERS, Switch};
 use super::slab::ObjRef;
 use super::trace::What;
 use crate::shadow::{FaultKind, rules};
@@ -44,6 +45,37 @@ pub enum LockKind {
     Rm,
     /// FreeBSD rwlock: shared or exclusive, must not sleep.
     Rw,
+}
+
+impl LockKind {
+    /// Whether a thread may sleep while it waits for such a lock, and while it holds one.
+    pub const fn may_sleep(self) -> bool {
+        !matches!(self, LockKind::Mutex | LockKind::Rm | LockKind::Rw)
+    }
+
+    /// Whether it can be held shared.
+    pub const fn has_readers(self) -> bool {
+        matches!(self, LockKind::Sx | LockKind::Rm | LockKind::Rw)
+    }
+}
+
+/// What [`rules::LOCK_MISUSE`] is about: the second number of its detail; the first is
+/// the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// Taken twice by one thread.
+    Twice = 1,
+    /// Released by a stranger.
+    Stranger = 2,
+    /// Kept on return.
+    Kept = 3,
+    /// Asked for in a mode that its kind does not have, or changed from a mode in which
+    /// it is not held.
+    Mode = 4,
+    /// A critical section left too often, or not left (no lock: `u32::MAX`).
+    Critical = 5,
+    /// A lock-bound callout was changed without its lock.
+    Callout = 6,
 }
 
 /// How a stack declares a lock.
@@ -107,8 +139,28 @@ impl Lock {
         let w = q[0];
         q.copy_within(1.., 0);
         self.queue.set(q);
-        self.queued.set(self.queued.get() - 1);
+        self.queued.dec();
         w
+    }
+
+    fn has_owner(&self) -> bool {
+        self.owner.get() != NOBODY
+    }
+
+    fn is_reader(&self, fiber: u8) -> bool {
+        self.readers.get() >> fiber & 1 != 0
+    }
+
+    /// The threads that come before a waiting one, a bit each: who holds the lock and
+    /// who waits for it longer.
+    pub(super) fn before(&self, fiber: u8) -> u32 {
+        let holders = match self.owner.get() {
+            NOBODY => self.readers.get(),
+            owner => 1 << owner,
+        };
+        let queue = self.queue.get();
+        let queue = queue[..usize::from(self.queued.get())].iter().map(|w| w & !SHARED);
+        queue.take_while(|&w| w != fiber).fold(holders, |set, w| set | 1 << w)
     }
 }
 
@@ -134,26 +186,35 @@ impl Ctx {
         Switch::new(self)
     }
 
-    /// Takes a lock shared; blocks while a writer holds it or waits for it.
+    /// Takes a lock shared; blocks while a writer holds it or waits for it. Readers do
+    /// not recurse.
     pub fn lock_shared(&self, l: LockId) -> Switch<'_> {
         let lk = &self.locks[l.0 as usize];
         let me = self.current();
-        if lk.owner.get() == NOBODY && lk.queued.get() == 0 && lk.readers.get() >> me & 1 == 0 {
+        if !self.info(l).kind.has_readers() {
+            self.misuse(l, Misuse::Mode);
+        }
+        if !lk.has_owner() && lk.queued.get() == 0 && !lk.is_reader(me) {
             self.check_order(l);
-            lk.readers.set(lk.readers.get() | 1 << me);
-            self.note_held(l, true);
-            self.record(|| What::Lock(self.info(l).name));
+            self.become_reader(l);
         } else {
             self.lock_contended(l, me, true);
         }
         Switch::new(self)
     }
 
+    fn become_reader(&self, l: LockId) {
+        let lk = &self.locks[l.0 as usize];
+        lk.readers.set(lk.readers.get() | 1 << self.current());
+        self.note_held(l, true);
+        self.record(|| What::Lock(self.info(l).name));
+    }
+
     #[cold]
     fn lock_contended(&self, l: LockId, me: u8, shared: bool) {
         let lk = &self.locks[l.0 as usize];
         let info = self.info(l);
-        if lk.owner.get() == me || lk.readers.get() >> me & 1 != 0 {
+        if lk.owner.get() == me || lk.is_reader(me) {
             if info.recursive && !shared && lk.owner.get() == me {
                 lk.depth.inc();
                 return;
@@ -165,16 +226,89 @@ impl Ctx {
                     "lwkt_serialize_enter",
                 );
             }
-            self.violate(&rules::LOCK_MISUSE, ObjRef::NONE, ObjRef::NONE, [u32::from(l.0), 1]);
+            self.misuse(l, Misuse::Twice);
             // The thread would wait for itself: leave it blocked.
         }
         self.check_order(l);
-        self.record(|| What::Block(info.name));
+        if info.kind.may_sleep() && self.in_epoch() {
+            self.violate(&rules::SLEEP_IN_EPOCH, ObjRef::NONE, ObjRef::NONE, [u32::from(l.0), 1]);
+        }
         lk.push(me | if shared { SHARED } else { 0 });
-        let f = &self.fibers[me as usize];
-        f.state.set(FiberState::Blocked);
-        f.waits_for.set(l.0);
-        self.check_cycle(me);
+        self.block(l.0, info.name, 0);
+    }
+
+    #[cold]
+    pub(super) fn misuse(&self, l: LockId, how: Misuse) {
+        let detail = [u32::from(l.0), how as u32];
+        self.violate(&rules::LOCK_MISUSE, ObjRef::NONE, ObjRef::NONE, detail);
+    }
+
+    /// Takes a lock exclusively if that is possible at once; whether it did. Neither the
+    /// order nor sleeping is checked, because nobody waits.
+    pub fn try_lock(&self, l: LockId) -> bool {
+        let lk = &self.locks[l.0 as usize];
+        if lk.owner.get() == self.current() && self.info(l).recursive {
+            lk.depth.inc();
+            return true;
+        }
+        let free = !lk.has_owner() && lk.readers.get() == 0;
+        if free {
+            lk.owner.set(self.current());
+            lk.depth.set(1);
+            self.note_held(l, true);
+            self.record(|| What::Lock(self.info(l).name));
+        }
+        free
+    }
+
+    /// Takes a lock shared if that is possible at once; whether it did.
+    pub fn try_lock_shared(&self, l: LockId) -> bool {
+        let lk = &self.locks[l.0 as usize];
+        if !self.info(l).kind.has_readers() {
+            self.misuse(l, Misuse::Mode);
+        }
+        let free = !lk.has_owner() && lk.queued.get() == 0 && !lk.is_reader(self.current());
+        if free {
+            self.become_reader(l);
+        }
+        free
+    }
+
+    /// `rw_try_upgrade`: makes a lock held shared exclusive, if nobody else reads;
+    /// whether it did.
+    pub fn try_upgrade(&self, l: LockId) -> bool {
+        let lk = &self.locks[l.0 as usize];
+        let me = self.current();
+        if !lk.is_reader(me) {
+            self.misuse(l, Misuse::Mode);
+            return false;
+        }
+        let alone = lk.readers.get() == 1 << me;
+        if alone {
+            lk.readers.set(0);
+            lk.owner.set(me);
+            lk.depth.set(1);
+        }
+        alone
+    }
+
+    /// `rw_downgrade`: makes a lock held exclusively (once) shared and lets in the
+    /// readers that wait first.
+    pub fn downgrade(&self, l: LockId) {
+        let lk = &self.locks[l.0 as usize];
+        let me = self.current();
+        if lk.owner.get() != me || lk.depth.get() != 1 || !self.info(l).kind.has_readers() {
+            self.misuse(l, Misuse::Mode);
+            return;
+        }
+        lk.owner.set(NOBODY);
+        lk.readers.set(1 << me);
+        self.hand_over(l);
+    }
+
+    /// Whether the current thread holds a lock exclusively.
+    pub fn owns_exclusively(&self, l: LockId) -> bool {
+        self.locks[l.0 as usize].owner.get() == self.current()
     }
 
     /// Whether the current thread holds a lock (exclusively, or shared).
@@ -202,7 +336,7 @@ impl Ctx {
         } else if lk.readers.get() >> me & 1 != 0 {
             lk.readers.set(lk.readers.get() & !(1 << me));
         } else {
-            self.violate(&rules::LOCK_MISUSE, ObjRef::NONE, ObjRef::NONE, [u32::from(l.0), 2]);
+            self.misuse(l, Misuse::Stranger);
             return;
         }
         self.note_held(l, false);
@@ -251,8 +385,7 @@ impl Ctx {
             lk.pop();
             let f = &self.fibers[who as usize];
             f.held.set(f.held.get() | 1 << l.0);
-            f.waits_for.set(u8::MAX);
-            self.make_runnable(who);
+            self.unblock(who);
         }
     }
 
@@ -271,7 +404,13 @@ impl Ctx {
     }
 
     fn check_order_slow(&self, l: LockId, mut held: u64) {
-        let rank = self.info(l).rank;
+        let LockInfo { rank, kind, .. } = *self.info(l);
+        let kept = held & self.nosleep;
+        if kept != 0 && kind.may_sleep() {
+            let detail = [kept.trailing_zeros(), u32::from(l.0)];
+            self.violate(&rules::SLEEP_WITH_LOCK, ObjRef::NONE, ObjRef::NONE, detail);
+            return;
+        }
         while held != 0 && rank != 0 {
             let h = held.trailing_zeros() as u8;
             held &= held - 1;
@@ -287,23 +426,7 @@ impl Ctx {
             }
         }
     }
-
-    /// Follows owners from `start`; a way back to it is a deadlock.
-    fn check_cycle(&self, start: u8) {
-        let mut f = start;
-        for _ in 0..MAX_FIBERS {
-            let l = self.fibers[f as usize].waits_for.get();
-            if l == u8::MAX {
-                return;
-            }
-            f = self.locks[l as usize].owner.get();
-            if f == NOBODY {
-                return;
-            }
-            if f == start {
-                self.violate(&rules::DEADLOCK, ObjRef::NONE, ObjRef::NONE, [u32::from(l), 0]);
-                return;
-            }
-        }
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,20 +11,40 @@
 //! | [`cell`] | fields of objects |
 //! | [`slab`] | memory: typed slabs, generations, poison |
 //! | [`queue`] | `queue(3)` with its exact effect on bad input |
-//! | [`sched`] | threads, preemption, faults, pointers in hand |
+//! | [`fifo`] | queues of plain values |
+//! | [`sched`] | threads and who runs when |
+//! | [`plan`] | planned preemptions and faults |
+//! | [`hands`] | pointers in the hands of threads |
+//! | [`wait`] | sleeping, waking, deadlock |
 //! | [`lock`] | serializers, ports, tokens, mutex, sx, rm, rw |
-//! | [`callout`] | timers in three states |
-//! | [`trace`] | what a recorded run leaves |
+//! | [`crit`] | critical sections |
+//! | [`epoch`] | sections, grace periods, deferred callbacks |
+//! | [`taskqueue`] | work put off to a thread |
+//! | [`callout`] | timers in three states, free or bound to a lock |
+//! | [`findings`] | broken rules, kernel faults, counts |
+//! | [`record`], [`trace`] | what a recorded run leaves |
 //! | [`exec`] | the loop that polls |
 
 pub mod callout;
 pub mod cell;
+pub mod crit;
+pub mod epoch;
 pub mod exec;
+pub mod fifo;
+pub mod findings;
+pub mod hands;
 pub mod lock;
+pub mod plan;
 pub mod queue;
+pub mod record;
 pub mod sched;
 pub mod slab;
+pub mod taskqueue;
+#[cfg(test)]
+mod testing;
 pub mod trace;
+pub mod wait;
+mod worker;
 
 use crate::shadow::{FaultKind, rules};
 use crate::stack::{Holds, Stack};

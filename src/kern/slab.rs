@@ -128,6 +128,8 @@ pub trait Object: Default {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Slab<T, const N: usize> {
     live: F<u64>,
+    /// Slots that were taken since the last [`Slab::restore`].
+    touched: F<u64>,
     generation: [F<u16>; N],
     slots: [T; N],
 }
@@ -137,6 +139,7 @@ impl<T: Default, const N: usize> Default for Slab<T, N> {
         const { assert!(N <= 64) };
         Slab {
             live: F::new(0),
+            touched: F::new(0),
             generation: std::array::from_fn(|_| F::new(0)),
             slots: std::array::from_fn(|_| T::default()),
         }
@@ -156,6 +159,7 @@ impl<T, const N: usize> Slab<T, N> {
         }
         let slot = free.trailing_zeros() as usize;
         self.live.set(self.live.get() | 1 << slot);
+        self.touched.set(self.touched.get() | 1 << slot);
         let generation = self.generation[slot].inc();
         Some(Id::new(slot as u8, generation))
     }
@@ -200,6 +204,23 @@ impl<T, const N: usize> Slab<T, N> {
     /// Number of slots.
     pub fn capacity(&self) -> usize {
         N
+    }
+}
+
+impl<T: Clone, const N: usize> Slab<T, N> {
+    /// Makes this slab what `boot` is, from which it came by runs: copies only the slots
+    /// that can differ (those taken since, those alive at boot, and slot 0, which NULL
+    /// stands for in [`Slab::raw`]).
+    pub fn restore(&mut self, boot: &Self) {
+        let mut differ = self.touched.get() | boot.live.get() | 1;
+        while differ != 0 {
+            let slot = differ.trailing_zeros() as usize;
+            differ &= differ - 1;
+            self.slots[slot].clone_from(&boot.slots[slot]);
+            self.generation[slot].set(boot.generation[slot].get());
+        }
+        self.live.set(boot.live.get());
+        self.touched.set(boot.touched.get());
     }
 }
 
@@ -283,6 +304,22 @@ mod tests {
         assert!(s.alloc().is_some() && s.alloc().is_some());
         assert!(s.alloc().is_none());
         assert_eq!(s.len(), 2);
+    }
+
+    #[test]
+    fn a_restored_slab_is_the_booted_one() {
+        let boot: Slab<Thing, 4> = Slab::default();
+        boot.raw(boot.alloc().unwrap()).rest.set(7);
+        let mut s = boot.clone();
+        let a = s.alloc().unwrap();
+        let b = s.alloc().unwrap();
+        s.raw(a).rest.set(1);
+        s.free(a);
+        s.raw(b).first_word.set(9);
+        s.raw(s.tenant(0).unwrap()).rest.set(8);
+        assert_ne!(s, boot);
+        s.restore(&boot);
+        assert_eq!(s, boot);
     }
 
     #[test]

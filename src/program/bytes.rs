@@ -63,10 +63,7 @@ impl DecodeTable {
             for (n, arg) in choices.iter_mut().zip(verb.args) {
                 *n = u8::try_from(arg.choices.len()).unwrap_or(u8::MAX).max(1);
             }
-            *entry = Entry {
-                code: verb.code,
-                choices,
-            };
+            *entry = Entry { code: verb.code, choices };
         }
         DecodeTable { grammar, entries }
     }
@@ -87,12 +84,7 @@ impl DecodeTable {
         };
         Op {
             verb: entry.code,
-            args: [
-                into_range(a, na),
-                into_range(b, nb),
-                into_range(c, nc),
-                into_range(d, nd),
-            ],
+            args: [into_range(a, na), into_range(b, nb), into_range(c, nc), into_range(d, nd)],
             preempt_at,
             preempt_for,
             fail,
@@ -121,10 +113,7 @@ impl Decoder {
     ///
     /// If there are no grammars, more than 256, or one without verbs.
     pub fn new(grammars: &[&'static Grammar]) -> Decoder {
-        assert!(
-            (1..=256).contains(&grammars.len()),
-            "a decoder needs 1 to 256 grammars"
-        );
+        assert!((1..=256).contains(&grammars.len()), "a decoder needs 1 to 256 grammars");
         let tables = grammars.iter().map(|g| DecodeTable::new(g)).collect();
         let mut kernels = [0; 256];
         for (id, kernel) in (0..=u8::MAX).zip(&mut kernels) {
@@ -146,17 +135,8 @@ impl Decoder {
 
     /// The program that `data` means.
     pub fn decode(&self, data: &[u8]) -> Program {
-        let header = Header {
-            kernel: 0,
-            ncpus: 1,
-            stop: Stop::Books,
-            defects: None,
-        };
-        let mut program = Program {
-            header,
-            ops: Vec::new(),
-            named: Vec::new(),
-        };
+        let header = Header { kernel: 0, ncpus: 1, stop: Stop::Books, defects: None };
+        let mut program = Program { header, ops: Vec::new(), named: Vec::new() };
         self.decode_into(data, &mut program);
         program
     }
@@ -166,19 +146,11 @@ impl Decoder {
         let (head, rest) = data.split_at(data.len().min(RECORD));
         let [_, kernel, cpus, stop, ..] = record(head);
         // Nothing at all means the first grammar, even if another one has id 0.
-        let table = if data.is_empty() {
-            &self.tables[0]
-        } else {
-            self.table(kernel)
-        };
+        let table = if data.is_empty() { &self.tables[0] } else { self.table(kernel) };
         out.header = Header {
             kernel: table.grammar.id,
             ncpus: 1 + into_range(cpus, table.grammar.max_cpus.max(1)),
-            stop: if stop & 1 == 1 {
-                Stop::Kernel
-            } else {
-                Stop::Books
-            },
+            stop: if stop & 1 == 1 { Stop::Kernel } else { Stop::Books },
             defects: None,
         };
         out.named.clear();
@@ -227,10 +199,7 @@ pub enum EncodeError {
 /// If `p` has named points or too many operations.
 pub fn encode(p: &Program) -> Result<Vec<u8>, EncodeError> {
     if let Some(point) = p.named.first() {
-        return Err(EncodeError::Named {
-            op: point.op,
-            name: point.name.clone(),
-        });
+        return Err(EncodeError::Named { op: point.op, name: point.name.clone() });
     }
     if p.ops.len() > MAX_OPS {
         return Err(EncodeError::TooLong(p.ops.len()));
@@ -246,16 +215,7 @@ pub fn encode(p: &Program) -> Result<Vec<u8>, EncodeError> {
 /// The record of a header.
 pub fn encode_header(h: &Header) -> [u8; RECORD] {
     let stop = u8::from(h.stop == Stop::Kernel);
-    [
-        FORMAT_VERSION,
-        h.kernel,
-        h.ncpus.saturating_sub(1),
-        stop,
-        0,
-        0,
-        0,
-        0,
-    ]
+    [FORMAT_VERSION, h.kernel, h.ncpus.saturating_sub(1), stop, 0, 0, 0, 0]
 }
 
 /// The record of an operation.
@@ -289,10 +249,7 @@ pub fn check(grammars: &[&'static Grammar]) -> Result<(), GrammarError> {
             check_one(g)
         };
         if let Some(what) = what {
-            return Err(GrammarError {
-                kernel: g.kernel,
-                what,
-            });
+            return Err(GrammarError { kernel: g.kernel, what });
         }
     }
     Ok(())
@@ -311,16 +268,9 @@ fn check_one(g: &Grammar) -> Option<String> {
             return Some(format!("`{name}` cannot be a verb"));
         }
         if g.verbs[..i].iter().any(|v| v.name == name) || verb.weight == 0 || verb.args.len() > 4 {
-            return Some(format!(
-                "`{name}` is there twice, or has weight 0 or 5 arguments"
-            ));
+            return Some(format!("`{name}` is there twice, or has weight 0 or 5 arguments"));
         }
-        let keys: Vec<_> = verb
-            .args
-            .iter()
-            .map(|a| a.key)
-            .filter(|k| !k.is_empty())
-            .collect();
+        let keys: Vec<_> = verb.args.iter().map(|a| a.key).filter(|k| !k.is_empty()).collect();
         let reserved = |word: &str| SUFFIX_WORDS.contains(&word) || keys.contains(&word);
         for (j, key) in keys.iter().enumerate() {
             if !is_word(key) || SUFFIX_WORDS.contains(key) || keys[..j].contains(key) {

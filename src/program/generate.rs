@@ -40,11 +40,7 @@ pub struct Rng<S> {
 impl<S: Source> Rng<S> {
     /// Draws from `source`.
     pub fn new(source: S) -> Rng<S> {
-        Rng {
-            source,
-            bits: 0,
-            left: 0,
-        }
+        Rng { source, bits: 0, left: 0 }
     }
 
     /// The next `n` bits, up to 32.
@@ -144,13 +140,7 @@ pub struct GenConfig {
 impl Default for GenConfig {
     fn default() -> Self {
         let (min_ops, max_ops) = (12, 40);
-        GenConfig {
-            stop: Stop::Books,
-            min_ops,
-            max_ops,
-            preemptions: true,
-            faults: true,
-        }
+        GenConfig { stop: Stop::Books, min_ops, max_ops, preemptions: true, faults: true }
     }
 }
 
@@ -165,11 +155,7 @@ pub struct Generator {
 impl Generator {
     /// The programs of `grammar` that `seed` determines.
     pub fn new(grammar: &'static Grammar, config: GenConfig, seed: u64) -> Generator {
-        Generator {
-            grammar,
-            config,
-            seed,
-        }
+        Generator { grammar, config, seed }
     }
 
     /// Replaces `out` by program `index`, reusing its memory.
@@ -180,17 +166,9 @@ impl Generator {
 
     /// Program `index`.
     pub fn program(&self, index: u64) -> Program {
-        let header = Header {
-            kernel: self.grammar.id,
-            ncpus: 1,
-            stop: self.config.stop,
-            defects: None,
-        };
-        let mut program = Program {
-            header,
-            ops: Vec::new(),
-            named: Vec::new(),
-        };
+        let header =
+            Header { kernel: self.grammar.id, ncpus: 1, stop: self.config.stop, defects: None };
+        let mut program = Program { header, ops: Vec::new(), named: Vec::new() };
         self.program_into(index, &mut program);
         program
     }
@@ -198,12 +176,8 @@ impl Generator {
 
 /// Replaces `out` by a random program of `g`, reusing its memory.
 pub fn generate<S: Source>(g: &Grammar, rng: &mut Rng<S>, out: &mut Program, cfg: &GenConfig) {
-    out.header = Header {
-        kernel: g.id,
-        ncpus: 1 + rng.below_u8(g.max_cpus),
-        stop: cfg.stop,
-        defects: None,
-    };
+    out.header =
+        Header { kernel: g.id, ncpus: 1 + rng.below_u8(g.max_cpus), stop: cfg.stop, defects: None };
     out.named.clear();
     out.ops.clear();
     let weights = Weights::swarm(g, rng);
@@ -239,10 +213,7 @@ pub(super) fn append<S: Source>(
 
 /// An operation of `verb` with random arguments.
 pub(super) fn operation<S: Source>(verb: &Verb, in_use: &mut InUse, rng: &mut Rng<S>) -> Op {
-    let mut op = Op {
-        verb: verb.code,
-        ..Op::default()
-    };
+    let mut op = Op { verb: verb.code, ..Op::default() };
     let mut beside = "";
     for (value, arg) in op.args.iter_mut().zip(verb.args) {
         *value = in_use.choose(arg, beside, rng);
@@ -304,11 +275,7 @@ impl<'g> Weights<'g> {
     /// The weights of the grammar, each one times 0, 1, 1, 2 or 4.
     pub fn swarm<S: Source>(g: &'g Grammar, rng: &mut Rng<S>) -> Self {
         let swarm = Self::scaled(g, || [0, 1, 1, 2, 4][rng.below(5)]);
-        if swarm.total == 0 {
-            Self::plain(g)
-        } else {
-            swarm
-        }
+        if swarm.total == 0 { Self::plain(g) } else { swarm }
     }
 
     fn scaled(g: &'g Grammar, mut factor: impl FnMut() -> u32) -> Self {
@@ -318,11 +285,7 @@ impl<'g> Weights<'g> {
             total += u32::from(verb.weight) * factor();
             *sum = total;
         }
-        Weights {
-            verbs: g.verbs,
-            sums,
-            total: total as usize,
-        }
+        Weights { verbs: g.verbs, sums, total: total as usize }
     }
 
     /// A random verb.
@@ -333,9 +296,7 @@ impl<'g> Weights<'g> {
     pub fn pick<S: Source>(&self, rng: &mut Rng<S>) -> &'g Verb {
         let at = rng.below(self.total) as u32;
         let sums = &self.sums[..self.verbs.len().min(256)];
-        &self.verbs[sums
-            .partition_point(|&sum| sum <= at)
-            .min(self.verbs.len() - 1)]
+        &self.verbs[sums.partition_point(|&sum| sum <= at).min(self.verbs.len() - 1)]
     }
 }
 
@@ -397,7 +358,9 @@ impl InUse {
             return;
         };
         let known = &mut self.values[class][..self.known[class]];
-        let old = known.iter_mut().find(|u| u.word == word && (u.beside == beside || arg.role == Role::Names));
+        let old = known
+            .iter_mut()
+            .find(|u| same(u.word, word) && (arg.role == Role::Names || same(u.beside, beside)));
         match (old, arg.role) {
             (Some(u), Role::Makes) => u.exists = true,
             (Some(u), Role::Ends) => u.exists = false,
@@ -437,7 +400,7 @@ impl InUse {
                 return value;
             }
             if used.exists {
-                if used.beside.is_empty() || used.beside == beside {
+                if used.beside.is_empty() || same(used.beside, beside) {
                     return value;
                 }
                 second = value;
@@ -447,12 +410,19 @@ impl InUse {
     }
 }
 
+/// Whether two words are the same. Words of a grammar mostly differ in their last letter
+/// or in length, and this is asked hundreds of times for each program.
+fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    a.len() == b.len() && a.last() == b.last() && a == b
+}
+
 /// Where a used value stands in the choices of `arg`.
 fn place(arg: &Arg, used: &Used) -> Option<u8> {
-    if arg.choices.get(usize::from(used.guess)) == Some(&used.word) {
+    if arg.choices.get(usize::from(used.guess)).is_some_and(|c| same(c, used.word)) {
         return Some(used.guess);
     }
-    let other = arg.choices.iter().position(|&c| c == used.word);
+    let other = arg.choices.iter().position(|&c| same(c, used.word));
     other.and_then(|i| u8::try_from(i).ok())
 }
 

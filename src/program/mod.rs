@@ -158,21 +158,13 @@ impl Program {
     /// Number of operations that carry a preemption.
     pub fn preemptions(&self) -> usize {
         self.ops.iter().filter(|o| o.preempt_at != 0).count()
-            + self
-                .named
-                .iter()
-                .filter(|n| n.kind == PointKind::Preempt)
-                .count()
+            + self.named.iter().filter(|n| n.kind == PointKind::Preempt).count()
     }
 
     /// Number of operations that carry a fault.
     pub fn faults(&self) -> usize {
         self.ops.iter().filter(|o| o.fail != 0).count()
-            + self
-                .named
-                .iter()
-                .filter(|n| n.kind != PointKind::Preempt)
-                .count()
+            + self.named.iter().filter(|n| n.kind != PointKind::Preempt).count()
     }
 
     /// Removes operation `i` together with its named points.

@@ -120,10 +120,7 @@ fn retarget<S: Source>(g: &Grammar, p: &mut Program, at: usize, rng: &mut Rng<S>
     let len = p.ops.len();
     let has_choice = |op: &Op| {
         let verb = g.verb(op.verb)?;
-        verb.args
-            .iter()
-            .any(|a| a.choices.len() > 1)
-            .then_some(verb)
+        verb.args.iter().any(|a| a.choices.len() > 1).then_some(verb)
     };
     let target = (at..at + len).find_map(|i| Some((i % len, has_choice(&p.ops[i % len])?)));
     let Some((i, verb)) = target else { return };
@@ -151,17 +148,10 @@ fn change_verb<S: Source>(g: &Grammar, p: &mut Program, at: usize, rng: &mut Rng
     let verb = Weights::plain(g).pick(rng);
     let old = p.ops[at];
     let mut in_use = InUse::of(g, &p.ops);
-    let mut op = Op {
-        args: operation(verb, &mut in_use, rng).args,
-        verb: verb.code,
-        ..old
-    };
+    let mut op = Op { args: operation(verb, &mut in_use, rng).args, verb: verb.code, ..old };
     let old_args = g.verb(old.verb).map_or(&[][..], |v| v.args);
-    for ((arg, value), (old_arg, &old)) in verb
-        .args
-        .iter()
-        .zip(&mut op.args)
-        .zip(old_args.iter().zip(&old.args))
+    for ((arg, value), (old_arg, &old)) in
+        verb.args.iter().zip(&mut op.args).zip(old_args.iter().zip(&old.args))
     {
         let word = old_arg.choices.get(usize::from(old));
         let kept = arg.choices.iter().position(|c| Some(c) == word);
@@ -202,11 +192,7 @@ fn change_fault<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
 /// An ordinal one to three off `at`, within `1..=max`.
 fn shift<S: Source>(at: u8, max: u8, rng: &mut Rng<S>) -> u8 {
     let by = rng.small(3);
-    let moved = if rng.chance(1, 2) {
-        at.saturating_add(by)
-    } else {
-        at.saturating_sub(by)
-    };
+    let moved = if rng.chance(1, 2) { at.saturating_add(by) } else { at.saturating_sub(by) };
     moved.clamp(1, max)
 }
 
@@ -224,19 +210,11 @@ pub fn crossover<S: Source>(
     rng: &mut Rng<S>,
     max_ops: usize,
 ) {
-    let (a, b) = if a.header.kernel == g.id {
-        (a, b)
-    } else {
-        (b, a)
-    };
+    let (a, b) = if a.header.kernel == g.id { (a, b) } else { (b, a) };
     out.header.clone_from(&a.header);
     out.named.clear();
     out.ops.clear();
-    let donor = if b.header.kernel == g.id {
-        &b.ops[..]
-    } else {
-        &[]
-    };
+    let donor = if b.header.kernel == g.id { &b.ops[..] } else { &[] };
     let (from, to) = range(a.ops.len(), rng);
     let (first, last) = range(donor.len(), rng);
     out.ops.extend_from_slice(&a.ops[..from]);
@@ -271,12 +249,7 @@ pub fn mutate_bytes(
     let max_size = max_size.min(data.len());
     let mut p = decoder.decode(&data[..size.min(data.len())]);
     let mut rng = Rng::new(SplitMix::new(seed));
-    mutate(
-        decoder.grammar(p.header.kernel),
-        &mut p,
-        &mut rng,
-        room(max_size),
-    );
+    mutate(decoder.grammar(p.header.kernel), &mut p, &mut rng, room(max_size));
     write(&p, &mut data[..max_size])
 }
 

@@ -16,12 +16,7 @@ const ADDRESSES: &[&str] = &["10.0.0.1", "10.0.0.2", "10.0.1.1", "fe80::1/64"];
 const PCBS: &[&str] = &["tcp0", "tcp1"];
 
 const fn arg(key: &'static str, choices: &'static [&'static str], class: ArgClass) -> Arg {
-    Arg {
-        key,
-        choices,
-        class,
-        role: Role::Names,
-    }
+    Arg { key, choices, class, role: Role::Names }
 }
 
 const IF: Arg = arg("", INTERFACES, ArgClass::Interface);
@@ -29,13 +24,7 @@ const ADDR: Arg = arg("", ADDRESSES, ArgClass::Address);
 const PCB: Arg = arg("", PCBS, ArgClass::Pcb);
 
 const fn verb(code: u8, name: &'static str, args: &'static [Arg], weight: u8) -> Verb {
-    Verb {
-        code,
-        name,
-        args,
-        weight,
-        help: "",
-    }
+    Verb { code, name, args, weight, help: "" }
 }
 
 /// The verbs that [`FIRST`] had before `shutdown` was appended.
@@ -53,19 +42,9 @@ pub const OLD_VERBS: &[Verb] = &[
         4,
     ),
     verb(3, "SIOCDIFADDR", &[IF, ADDR], 2),
-    verb(
-        5,
-        "connect",
-        &[PCB, arg("to", ADDRESSES, ArgClass::Address)],
-        1,
-    ),
+    verb(5, "connect", &[PCB, arg("to", ADDRESSES, ArgClass::Address)], 1),
     verb(9, "send", &[PCB], 1),
-    verb(
-        200,
-        "advance",
-        &[arg("", &["1ms", "50ms", "1s", "90s"], ArgClass::Other)],
-        1,
-    ),
+    verb(200, "advance", &[arg("", &["1ms", "50ms", "1s", "90s"], ArgClass::Other)], 1),
 ];
 
 const NEW_VERBS: &[Verb] = &[
@@ -79,22 +58,12 @@ const NEW_VERBS: &[Verb] = &[
 ];
 
 /// The first grammar.
-pub static FIRST: Grammar = Grammar {
-    kernel: "dragonfly-2007",
-    id: 3,
-    verbs: NEW_VERBS,
-    max_cpus: 4,
-    booted: &[],
-};
+pub static FIRST: Grammar =
+    Grammar { kernel: "dragonfly-2007", id: 3, verbs: NEW_VERBS, max_cpus: 4, booted: &[] };
 
 /// [`FIRST`] before its last verb was appended.
-pub static OLD_FIRST: Grammar = Grammar {
-    kernel: "dragonfly-2007",
-    id: 3,
-    verbs: OLD_VERBS,
-    max_cpus: 4,
-    booted: &[],
-};
+pub static OLD_FIRST: Grammar =
+    Grammar { kernel: "dragonfly-2007", id: 3, verbs: OLD_VERBS, max_cpus: 4, booted: &[] };
 
 /// The second grammar.
 pub static SECOND: Grammar = Grammar {
@@ -111,10 +80,7 @@ pub static GRAMMARS: [&Grammar; 2] = [&FIRST, &SECOND];
 /// What [`Op`] promises about canonical operations, written out independently of the
 /// decoder.
 pub fn assert_canonical(p: &Program) {
-    let g = GRAMMARS
-        .iter()
-        .find(|g| g.id == p.header.kernel)
-        .expect("a known kernel");
+    let g = GRAMMARS.iter().find(|g| g.id == p.header.kernel).expect("a known kernel");
     assert!((1..=g.max_cpus).contains(&p.header.ncpus), "{p:?}");
     assert!(p.ops.len() <= MAX_OPS, "{p:?}");
     for op in &p.ops {
@@ -125,19 +91,13 @@ pub fn assert_canonical(p: &Program) {
         }
         assert!(op.preempt_at <= 63 && op.preempt_for <= 7, "{op:?}");
         assert_eq!(op.preempt_at == 0, op.preempt_for == 0, "{op:?}");
-        assert!(
-            op.fail == 0 || (1..=63).contains(&(op.fail & 0x7f)),
-            "{op:?}"
-        );
+        assert!(op.fail == 0 || (1..=63).contains(&(op.fail & 0x7f)), "{op:?}");
     }
 }
 
 /// The grammar of `p`.
 pub fn grammar_of(p: &Program) -> &'static Grammar {
-    GRAMMARS
-        .iter()
-        .find(|g| g.id == p.header.kernel)
-        .expect("a known kernel")
+    GRAMMARS.iter().find(|g| g.id == p.header.kernel).expect("a known kernel")
 }
 
 /// A canonical program of either grammar, as bytes could hold it.
@@ -162,12 +122,7 @@ pub fn program() -> impl Strategy<Value = Program> {
 /// A canonical program with defects and named points, as only text can hold it.
 pub fn named_program() -> impl Strategy<Value = Program> {
     let defects = prop::option::of(prop::collection::vec("[a-m][a-z0-9-]{0,12}", 0..4));
-    let point = (
-        any::<bool>(),
-        prop::option::of(any::<bool>()),
-        name(),
-        1..=u8::MAX,
-    );
+    let point = (any::<bool>(), prop::option::of(any::<bool>()), name(), 1..=u8::MAX);
     let points = prop::collection::vec(point, MAX_OPS);
     (program(), defects, points).prop_map(|(mut p, defects, points)| {
         p.header.defects = defects;
@@ -176,22 +131,12 @@ pub fn named_program() -> impl Strategy<Value = Program> {
             if preempt {
                 (o.preempt_at, o.preempt_for) = (0, 1 + o.preempt_for % 7);
                 let (kind, name) = (PointKind::Preempt, name.clone());
-                p.named.push(NamedPoint {
-                    op,
-                    kind,
-                    name,
-                    occurrence,
-                });
+                p.named.push(NamedPoint { op, kind, name, occurrence });
             }
             if let Some(persistent) = fail {
                 o.fail = 0;
                 let kind = PointKind::Fail { persistent };
-                p.named.push(NamedPoint {
-                    op,
-                    kind,
-                    name,
-                    occurrence,
-                });
+                p.named.push(NamedPoint { op, kind, name, occurrence });
             }
         }
         p

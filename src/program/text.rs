@@ -109,9 +109,7 @@ fn write_op(out: &mut String, g: &Grammar, op: &Op, named: &[NamedPoint], i: usi
         None => write!(out, "?{}", op.verb)?,
     }
     let point = |preempt: bool| {
-        named
-            .iter()
-            .find(|n| n.op == i && (n.kind == PointKind::Preempt) == preempt)
+        named.iter().find(|n| n.op == i && (n.kind == PointKind::Preempt) == preempt)
     };
     let mut gap = "  ";
     let preempt = match (point(true), op.preempt_at) {
@@ -131,11 +129,7 @@ fn write_op(out: &mut String, g: &Grammar, op: &Op, named: &[NamedPoint], i: usi
         (None, 0) => return Ok(()),
         (None, at) => (format!("@{at}"), op.fail_persistent()),
     };
-    write!(
-        out,
-        "{gap}fail {fail}{}",
-        if persistent { ".." } else { "" }
-    )
+    write!(out, "{gap}fail {fail}{}", if persistent { ".." } else { "" })
 }
 
 #[cfg(test)]

@@ -25,9 +25,19 @@ pub static LOCK_MISUSE: Rule =
     Rule::new("lock-misuse", "locks are released once, by their owner, before it returns");
 /// Locks taken against the declared order.
 pub static LOCK_ORDER: Rule = Rule::new("lock-order", "locks are taken in the declared order");
+/// Sleeping with a lock held that forbids it.
+pub static SLEEP_WITH_LOCK: Rule =
+    Rule::new("sleep-with-lock", "no thread sleeps while it holds a mutex, rm or rw lock");
+/// An epoch section closed without being open, or left open on return.
+pub static EPOCH_MISUSE: Rule = Rule::new(
+    "epoch-misuse",
+    "an epoch section is closed once, by the thread that opened it, before it returns",
+);
 /// Sleeping where sleeping is forbidden.
-pub static SLEEP_IN_EPOCH: Rule =
-    Rule::new("sleep-in-epoch", "no thread sleeps or waits for a grace period inside an epoch section");
+pub static SLEEP_IN_EPOCH: Rule = Rule::new(
+    "sleep-in-epoch",
+    "no thread sleeps or waits for a grace period inside an epoch section",
+);
 /// A walk or an operation that does not end.
 pub static ENDLESS: Rule =
     Rule::new("endless-walk", "every list walk and every operation ends within its step budget");
@@ -42,6 +52,8 @@ pub static ALL: &[&Rule] = &[
     &DEADLOCK,
     &LOCK_MISUSE,
     &LOCK_ORDER,
+    &SLEEP_WITH_LOCK,
+    &EPOCH_MISUSE,
     &SLEEP_IN_EPOCH,
     &ENDLESS,
 ];

@@ -113,6 +113,11 @@ pub trait Stack: Sized + 'static {
 
     /// Brings the default state to what it is after boot.
     fn boot(k: &Kernel<Self>);
+    /// Makes a state that came from `boot` by runs what `boot` is; faster than a copy
+    /// where the stack knows what can differ.
+    fn restore(st: &mut Self::State, boot: &Self::State) {
+        st.clone_from(boot);
+    }
     /// The CPU that an operation is issued on.
     fn op_cpu(op: &Op, ncpus: usize) -> u8;
     /// Runs an operation or a kernel thread; the errno, 0 for success.

@@ -52,12 +52,8 @@ pub fn credit(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited
     // Points past the violation are not reached, and disturb nothing.
     let (ordinals, _) = resolve(m, &p, set, u8::MAX);
     let mut program = name_points(m, &ordinals, set);
-    program.header.defects = Some(
-        sets::names(m.defects(), set)
-            .into_iter()
-            .map(str::to_string)
-            .collect(),
-    );
+    program.header.defects =
+        Some(sets::names(m.defects(), set).into_iter().map(str::to_string).collect());
     let replay = recorded(m, &program, set, None);
     if Symptom::of(&replay.outcome, program.header.stop) != Some(symptom) {
         // Cannot happen while runs are functions of (program, defects).
@@ -70,11 +66,7 @@ pub fn credit(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited
         cures | u64::from(cured) << d
     });
     let enabling = sets::of_kind(m.defects(), Kind::Enabling);
-    let counts = if set & !enabling != 0 {
-        !enabling
-    } else {
-        enabling
-    };
+    let counts = if set & !enabling != 0 { !enabling } else { enabling };
     Some(Credited {
         set,
         credit: cures & counts,
@@ -177,25 +169,13 @@ impl Positions {
                 let at = ordinals(passed.names(kind, i).len(), op.preempt_at)
                     .flat_map(|n| lengths.iter().map(move |&k| (n, k)))
                     .collect();
-                all.push(Positions {
-                    op: i,
-                    kind,
-                    at,
-                    original,
-                });
+                all.push(Positions { op: i, kind, at, original });
             }
             if op.fail_at() != 0 {
-                let kind = PointKind::Fail {
-                    persistent: op.fail_persistent(),
-                };
+                let kind = PointKind::Fail { persistent: op.fail_persistent() };
                 let calls = passed.names(kind, i).len();
                 let at = ordinals(calls, op.fail_at()).map(|n| (n, 0)).collect();
-                all.push(Positions {
-                    op: i,
-                    kind,
-                    at,
-                    original: (op.fail_at(), 0),
-                });
+                all.push(Positions { op: i, kind, at, original: (op.fail_at(), 0) });
             }
         }
         all
@@ -226,9 +206,7 @@ fn clean_everywhere(m: &mut dyn Machine, p: &Program, defects: u64) -> bool {
         return false;
     }
     let points = Positions::of(p, &Passed::of(&replay.trace, p.ops.len()));
-    let product = points
-        .iter()
-        .try_fold(1usize, |n, x| n.checked_mul(x.at.len()));
+    let product = points.iter().try_fold(1usize, |n, x| n.checked_mul(x.at.len()));
     let mut varied = p.clone();
     let mut clean = |p: &Program| run(m, p, defects, Some(Stop::Books)).clean();
     if product.is_some_and(|n| n <= COMBINATIONS) {

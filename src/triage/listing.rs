@@ -28,12 +28,7 @@ pub fn listing(m: &dyn Machine, trace: &Trace) -> String {
             (_, u8::MAX) => "end".to_string(),
             (_, op) => format!("op {}", op + 1),
         };
-        out += &format!(
-            "{:>6} ms cpu {} {who:>6} {indent}{}\n",
-            e.now,
-            e.cpu,
-            line(m, trace, e)
-        );
+        out += &format!("{:>6} ms cpu {} {who:>6} {indent}{}\n", e.now, e.cpu, line(m, trace, e));
     }
     out
 }
@@ -45,10 +40,7 @@ fn line(m: &dyn Machine, trace: &Trace, e: &Event) -> String {
         What::Op(i) => format!("operation {} is issued", i + 1),
         What::Done(0) => "returns 0".to_string(),
         What::Done(n) => {
-            format!(
-                "returns {}",
-                errno_name(n).map_or_else(|| n.to_string(), str::to_string)
-            )
+            format!("returns {}", errno_name(n).map_or_else(|| n.to_string(), str::to_string))
         }
         What::Enter(f) if f.file.is_empty() => format!("{} {{", f.name),
         What::Enter(f) => format!("{}() {{", f.name),

@@ -22,12 +22,7 @@ pub struct Recorded {
 
 /// Runs a program recorded; `stop` overrides its header.
 pub fn recorded(m: &mut dyn Machine, p: &Program, defects: u64, stop: Option<Stop>) -> Recorded {
-    let cfg = Config {
-        defects,
-        stop,
-        record: true,
-        ..Config::default()
-    };
+    let cfg = Config { defects, stop, record: true, ..Config::default() };
     let mut outcome = m.run(p, cfg);
     let trace = outcome.trace.take().map_or_else(Trace::default, |t| *t);
     Recorded { outcome, trace }
@@ -35,14 +30,7 @@ pub fn recorded(m: &mut dyn Machine, p: &Program, defects: u64, stop: Option<Sto
 
 /// Runs a program on the fast path; `stop` overrides its header.
 pub fn run(m: &mut dyn Machine, p: &Program, defects: u64, stop: Option<Stop>) -> Outcome {
-    m.run(
-        p,
-        Config {
-            defects,
-            stop,
-            ..Config::default()
-        },
-    )
+    m.run(p, Config { defects, stop, ..Config::default() })
 }
 
 /// The yield points and fallible calls that each operation of a program passed.
@@ -56,10 +44,7 @@ impl Passed {
     /// Reads them from a trace of a program of `ops` operations. The teardown has an
     /// account of its own and is left out.
     pub fn of(trace: &Trace, ops: usize) -> Passed {
-        let mut passed = Passed {
-            yields: vec![Vec::new(); ops],
-            calls: vec![Vec::new(); ops],
-        };
+        let mut passed = Passed { yields: vec![Vec::new(); ops], calls: vec![Vec::new(); ops] };
         for e in &trace.events {
             let (list, name) = match e.what {
                 What::Yield(name) => (&mut passed.yields, name),
@@ -75,11 +60,7 @@ impl Passed {
 
     /// What operation `op` passed, in order: yield points, or fallible calls.
     pub fn names(&self, kind: PointKind, op: usize) -> &[&'static str] {
-        let lists = if kind == PointKind::Preempt {
-            &self.yields
-        } else {
-            &self.calls
-        };
+        let lists = if kind == PointKind::Preempt { &self.yields } else { &self.calls };
         lists.get(op).map_or(&[], Vec::as_slice)
     }
 
@@ -98,12 +79,7 @@ impl Passed {
         let name = *names.get(i)?;
         let same = names[..=i].iter().filter(|n| **n == name).count();
         let occurrence = u8::try_from(same).ok()?;
-        Some(NamedPoint {
-            op,
-            kind,
-            name: name.to_string(),
-            occurrence,
-        })
+        Some(NamedPoint { op, kind, name: name.to_string(), occurrence })
     }
 }
 
@@ -137,9 +113,7 @@ pub fn resolve(
     let mut unreached = Vec::new();
     for point in std::mem::take(&mut resolved.named) {
         let found = passed.ordinal(&point);
-        let ordinal = found
-            .and_then(|n| u8::try_from(n).ok())
-            .filter(|&n| n <= limit);
+        let ordinal = found.and_then(|n| u8::try_from(n).ok()).filter(|&n| n <= limit);
         let op = resolved.ops.get_mut(point.op);
         let (Some(ordinal), Some(op)) = (ordinal, op) else {
             if let (PointKind::Preempt, Some(op)) = (point.kind, resolved.ops.get_mut(point.op)) {
@@ -152,11 +126,7 @@ pub fn resolve(
                     None => reached.push((name, 1)),
                 }
             }
-            unreached.push(UnreachedPoint {
-                point,
-                reached,
-                too_late: found.is_some(),
-            });
+            unreached.push(UnreachedPoint { point, reached, too_late: found.is_some() });
             continue;
         };
         match point.kind {
@@ -180,17 +150,13 @@ pub fn name_points(m: &mut dyn Machine, p: &Program, defects: u64) -> Program {
             named.named.push(point);
             op.preempt_at = 0;
         }
-        let kind = PointKind::Fail {
-            persistent: op.fail_persistent(),
-        };
+        let kind = PointKind::Fail { persistent: op.fail_persistent() };
         if let Some(point) = passed.name(kind, i, op.fail_at()) {
             named.named.push(point);
             op.fail = 0;
         }
     }
-    named
-        .named
-        .sort_by_key(|n| (n.op, n.kind != PointKind::Preempt));
+    named.named.sort_by_key(|n| (n.op, n.kind != PointKind::Preempt));
     named
 }
 
@@ -234,10 +200,7 @@ mod tests {
         let p = program(&RACE.replace("carton_use:sleep#1", "carton_use:sleep#2"));
         let (_, unreached) = resolve(&mut m, &p, RACY, MAX_PREEMPT_AT);
         assert_eq!(unreached.len(), 1);
-        assert_eq!(
-            unreached[0].reached,
-            [("carton_use:sleep", 1), ("carton_use:wake", 1)]
-        );
+        assert_eq!(unreached[0].reached, [("carton_use:sleep", 1), ("carton_use:wake", 1)]);
     }
 
     #[test]

@@ -29,9 +29,7 @@ pub struct UnknownDefect {
 ///
 /// The first unknown name.
 pub fn parse(defects: &[Defect], text: &str) -> Result<u64, UnknownDefect> {
-    let words = text
-        .split(|c: char| c == ',' || c.is_whitespace())
-        .filter(|w| !w.is_empty());
+    let words = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|w| !w.is_empty());
     from_names(defects, words)
 }
 
@@ -54,10 +52,7 @@ pub fn from_names<'a>(
                 None => {
                     let words = defects.iter().map(|d| d.id).chain(["none", "as-reported"]);
                     let suggestion = nearest(name, words);
-                    return Err(UnknownDefect {
-                        name: name.to_string(),
-                        suggestion,
-                    });
+                    return Err(UnknownDefect { name: name.to_string(), suggestion });
                 }
             },
         };
@@ -84,10 +79,7 @@ pub fn members(set: u64) -> impl DoubleEndedIterator<Item = usize> {
 
 /// The names of a set, by ascending bit.
 pub fn names(defects: &[Defect], set: u64) -> Vec<&'static str> {
-    members(set)
-        .filter_map(|i| defects.get(i))
-        .map(|d| d.id)
-        .collect()
+    members(set).filter_map(|i| defects.get(i)).map(|d| d.id).collect()
 }
 
 /// A set as one word or list: `none` or the names.
@@ -101,8 +93,7 @@ pub fn display(defects: &[Defect], set: u64) -> String {
 /// The defects of one kind.
 pub fn of_kind(defects: &[Defect], kind: Kind) -> u64 {
     let all = defects.iter().enumerate();
-    all.filter(|(_, d)| d.kind == kind)
-        .fold(0, |set, (i, _)| set | 1 << i)
+    all.filter(|(_, d)| d.kind == kind).fold(0, |set, (i, _)| set | 1 << i)
 }
 
 /// The candidate nearest to `word`, when it is near enough to be meant.
@@ -110,18 +101,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let near = |c: &str| {
         let d = distance(word, c);
         // A word left unfinished is meant too: `c1-ifinit` for `c1-ifinit-serializer`.
-        if word.len() >= 4 && c.starts_with(word) {
-            1
-        } else {
-            d
-        }
+        if word.len() >= 4 && c.starts_with(word) { 1 } else { d }
     };
-    let best = candidates
-        .into_iter()
-        .map(|c| (near(c), c))
-        .min_by_key(|&(d, _)| d);
-    best.filter(|&(d, c)| d <= (c.len() / 3).max(1))
-        .map(|(_, c)| c)
+    let best = candidates.into_iter().map(|c| (near(c), c)).min_by_key(|&(d, _)| d);
+    best.filter(|&(d, c)| d <= (c.len() / 3).max(1)).map(|(_, c)| c)
 }
 
 fn distance(a: &str, b: &str) -> usize {
@@ -159,10 +142,7 @@ mod tests {
 
     #[test]
     fn as_reported_leaves_hypotheses_out() {
-        assert_eq!(
-            parse(Toy::defects(), "as-reported").unwrap() >> GUESS & 1,
-            0
-        );
+        assert_eq!(parse(Toy::defects(), "as-reported").unwrap() >> GUESS & 1, 0);
     }
 
     #[test]

@@ -41,12 +41,7 @@ impl Symptom {
             (Stop::Books, Some(fault)) => fault.what,
             (Stop::Books, None) => "",
         };
-        Some(Symptom {
-            rule: v.rule.name,
-            class: v.obj.class,
-            other: v.other.class,
-            fault,
-        })
+        Some(Symptom { rule: v.rule.name, class: v.obj.class, other: v.other.class, fault })
     }
 }
 
@@ -57,50 +52,28 @@ pub fn is_model(f: &Func) -> bool {
 
 /// The innermost functions of the thread that broke the first rule, innermost first.
 pub fn frames(trace: &Trace) -> Vec<&'static str> {
-    let running = trace
-        .violations
-        .first()
-        .and_then(|(_, stacks)| stacks.first());
+    let running = trace.violations.first().and_then(|(_, stacks)| stacks.first());
     let frames = running.map_or(&[][..], |b| b.frames.as_slice());
-    frames
-        .iter()
-        .filter(|f| is_model(f))
-        .take(FRAMES)
-        .map(|f| f.name)
-        .collect()
+    frames.iter().filter(|f| is_model(f)).take(FRAMES).map(|f| f.name).collect()
 }
 
 /// The signature: `kernel/credit:id+id`, or `kernel/rule:class:holder:inner<outer`.
 pub fn signature(m: &dyn Machine, c: &Credited) -> String {
     let kernel = m.grammar().kernel;
     if c.credit != 0 {
-        return format!(
-            "{kernel}/credit:{}",
-            sets::names(m.defects(), c.credit).join("+")
-        );
+        return format!("{kernel}/credit:{}", sets::names(m.defects(), c.credit).join("+"));
     }
     let class = |o: ObjRef| {
-        if o.is_none() {
-            "-"
-        } else {
-            m.class_name(o.class)
-        }
+        if o.is_none() { "-" } else { m.class_name(o.class) }
     };
-    let at = if c.frames.is_empty() {
-        "at-rest".to_string()
-    } else {
-        c.frames.join("<")
-    };
+    let at = if c.frames.is_empty() { "at-rest".to_string() } else { c.frames.join("<") };
     let (obj, other) = (class(c.violation.obj), class(c.violation.other));
     format!("{kernel}/{}:{obj}:{other}:{at}", c.violation.rule.name)
 }
 
 /// A signature as part of an identifier: letters, digits and `_`.
 pub fn identifier(signature: &str) -> String {
-    signature
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect()
+    signature.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// A signature as a file name: what follows the kernel's name, in letters, digits, `-`.
@@ -108,11 +81,7 @@ pub fn file_stem(signature: &str) -> String {
     let own = signature.split_once('/').map_or(signature, |(_, own)| own);
     let own = own.strip_prefix("credit:").unwrap_or(own);
     let safe = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '+' {
-            c
-        } else {
-            '-'
-        }
+        if c.is_ascii_alphanumeric() || c == '+' { c } else { '-' }
     };
     own.chars().map(safe).collect()
 }
@@ -137,10 +106,7 @@ mod tests {
     fn credit_is_the_signature_wherever_the_race_dies() {
         let racy = 1 << UNLOCKED | 1 << UNREFERENCED;
         let signatures = ["@1", "@2"].map(|at| {
-            signature_of(
-                &format!("make d0\nuse d0  preempt {at} for 1\ndrop d0\n"),
-                racy,
-            )
+            signature_of(&format!("make d0\nuse d0  preempt {at} for 1\ndrop d0\n"), racy)
         });
         assert_eq!(signatures, ["toy/credit:use-unreferenced"; 2]);
     }
@@ -158,9 +124,6 @@ mod tests {
 
     #[test]
     fn a_hypothesis_that_is_on_has_credit_like_a_way_in() {
-        assert_eq!(
-            signature_of("make d2\nmark d2\n", 1 << GUESS),
-            "toy/credit:guessed-panic"
-        );
+        assert_eq!(signature_of("make d2\nmark d2\n", 1 << GUESS), "toy/credit:guessed-panic");
     }
 }

@@ -8,7 +8,7 @@ use crate::kern::cell::F;
 use crate::kern::lock::{LockId, LockInfo, LockKind};
 use crate::kern::slab::{Id, ObjRef, Object, Slab};
 use crate::kern::trace::{Func, What};
-use crate::program::{Arg, ArgClass, Grammar, Op, Verb};
+use crate::program::{Arg, ArgClass, Grammar, Op, Role, Verb};
 use crate::shadow::{FaultKind, Rule};
 use crate::stack::{Defect, Holds, Job, Kind, Reach, Stack};
 
@@ -26,20 +26,16 @@ pub const FORGOTTEN: u8 = 3;
 /// Hypothesis: the last drawer panics.
 pub const GUESS: u8 = 4;
 
-const DRAWER: Arg = Arg {
-    key: "",
-    choices: &["d0", "d1", "d2"],
-    class: ArgClass::Interface,
-};
+const fn drawer(role: Role) -> Arg {
+    Arg { key: "", choices: &["d0", "d1", "d2"], class: ArgClass::Interface, role }
+}
 
-const fn verb(code: u8, name: &'static str, help: &'static str) -> Verb {
-    Verb {
-        code,
-        name,
-        args: &[DRAWER],
-        weight: 1,
-        help,
-    }
+const MAKES: &[Arg] = &[drawer(Role::Makes)];
+const USES: &[Arg] = &[drawer(Role::Uses)];
+const ENDS: &[Arg] = &[drawer(Role::Ends)];
+
+const fn verb(code: u8, name: &'static str, args: &'static [Arg], help: &'static str) -> Verb {
+    Verb { code, name, args, weight: 1, help }
 }
 
 /// The verbs of the toy.
@@ -47,23 +43,19 @@ pub static GRAMMAR: Grammar = Grammar {
     kernel: "toy",
     id: 0,
     verbs: &[
-        verb(0, "make", "puts a box into a drawer"),
-        verb(1, "drop", "throws a box away"),
-        verb(2, "use", "looks at a box for a while"),
-        verb(3, "grow", "takes a reference for ever, fallible"),
-        verb(4, "mark", "marks a box"),
+        verb(0, "make", MAKES, "puts a box into a drawer"),
+        verb(1, "drop", ENDS, "throws a box away"),
+        verb(2, "use", USES, "looks at a box for a while"),
+        verb(3, "grow", USES, "takes a reference for ever, fallible"),
+        verb(4, "mark", USES, "marks a box"),
     ],
     max_cpus: 2,
+    booted: &[],
 };
 
 static DEFECTS: &[Defect] = &[
     defect("unlocked", Kind::Enabling, Reach::Preemption, 0),
-    defect(
-        "use-unreferenced",
-        Kind::WayIn,
-        Reach::Preemption,
-        1 << UNLOCKED,
-    ),
+    defect("use-unreferenced", Kind::WayIn, Reach::Preemption, 1 << UNLOCKED),
     defect("grow-rollback-twice", Kind::WayIn, Reach::Fault, 0),
     defect("drop-forgets-marked", Kind::WayIn, Reach::Sequence, 0),
     defect("guessed-panic", Kind::Hypothesis, Reach::Sequence, 0),
@@ -83,10 +75,7 @@ const fn defect(id: &'static str, kind: Kind, reach: Reach, needs: u64) -> Defec
 }
 
 /// A box counts its references like everything that has them.
-pub static COUNT: Rule = Rule::new(
-    "toy-count",
-    "a box in a drawer has one reference per holder",
-);
+pub static COUNT: Rule = Rule::new("toy-count", "a box in a drawer has one reference per holder");
 /// Nothing is left.
 pub static LEFT: Rule = Rule::new("toy-left", "nothing is left at the end");
 
@@ -112,42 +101,17 @@ pub struct Cupboard {
     drawers: [F<Id<Carton>>; 3],
 }
 
-static LOCKS: [LockInfo; 1] = [LockInfo {
-    name: "cupboard",
-    kind: LockKind::Sx,
-    recursive: false,
-    rank: 1,
-}];
+static LOCKS: [LockInfo; 1] =
+    [LockInfo { name: "cupboard", kind: LockKind::Sx, recursive: false, rank: 1 }];
 const CUPBOARD: LockId = LockId(0);
 
-static ROOT: Func = Func {
-    name: "thread user",
-    file: "",
-};
-static CLOSER: Func = Func {
-    name: "thread closer",
-    file: "",
-};
-static MAKE: Func = Func {
-    name: "carton_make",
-    file: "toy/carton.c",
-};
-static DROP: Func = Func {
-    name: "carton_drop",
-    file: "toy/carton.c",
-};
-static USE: Func = Func {
-    name: "carton_use",
-    file: "toy/carton.c",
-};
-static GROW: Func = Func {
-    name: "carton_grow",
-    file: "toy/carton.c",
-};
-static MARK: Func = Func {
-    name: "carton_mark",
-    file: "toy/carton.c",
-};
+static ROOT: Func = Func { name: "thread user", file: "" };
+static CLOSER: Func = Func { name: "thread closer", file: "" };
+static MAKE: Func = Func { name: "carton_make", file: "toy/carton.c" };
+static DROP: Func = Func { name: "carton_drop", file: "toy/carton.c" };
+static USE: Func = Func { name: "carton_use", file: "toy/carton.c" };
+static GROW: Func = Func { name: "carton_grow", file: "toy/carton.c" };
+static MARK: Func = Func { name: "carton_mark", file: "toy/carton.c" };
 
 type K = Kernel<Toy>;
 
@@ -194,11 +158,7 @@ async fn operate(k: &K, op: Op) -> i32 {
             k.lock(CUPBOARD).await;
             let c = drawer.get();
             k.yield_at("carton_drop:unlink").await;
-            let errno = if c.is_null() {
-                2
-            } else {
-                throw_away(k, drawer, c)
-            };
+            let errno = if c.is_null() { 2 } else { throw_away(k, drawer, c) };
             k.unlock(CUPBOARD);
             errno
         }
@@ -227,11 +187,7 @@ async fn operate(k: &K, op: Op) -> i32 {
                 return 2;
             }
             if op.args[0] == 2 && k.on(GUESS) {
-                k.kernel_fault(
-                    FaultKind::Panic("the last drawer"),
-                    ObjRef::of(c),
-                    "carton_mark",
-                );
+                k.kernel_fault(FaultKind::Panic("the last drawer"), ObjRef::of(c), "carton_mark");
             }
             k[c].marked.set(true);
             0
@@ -320,12 +276,7 @@ impl Stack for Toy {
     }
 
     fn after_op(k: &K, _: &Op, _: Option<i32>, rest: bool) {
-        for d in
-            k.st.drawers
-                .iter()
-                .map(F::get)
-                .filter(|d| rest && !d.is_null())
-        {
+        for d in k.st.drawers.iter().map(F::get).filter(|d| rest && !d.is_null()) {
             let c = k.st.cartons.raw(d);
             let (has, holders) = (c.refs.get(), 1 + c.grown.get());
             if !k.st.cartons.is_live(d) || has != holders {

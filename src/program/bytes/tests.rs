@@ -11,20 +11,8 @@ use super::*;
 #[test]
 fn nothing_is_the_default_header_of_the_first_grammar() {
     let p = decode(&GRAMMARS, &[]);
-    let header = Header {
-        kernel: FIRST.id,
-        ncpus: 1,
-        stop: Stop::Books,
-        defects: None,
-    };
-    assert_eq!(
-        p,
-        Program {
-            header,
-            ops: Vec::new(),
-            named: Vec::new()
-        }
-    );
+    let header = Header { kernel: FIRST.id, ncpus: 1, stop: Stop::Books, defects: None };
+    assert_eq!(p, Program { header, ops: Vec::new(), named: Vec::new() });
 }
 
 #[test]
@@ -47,11 +35,7 @@ fn an_unknown_kernel_is_one_of_the_known() {
 fn a_record_that_is_cut_off_is_filled_with_zeros() {
     let mut bytes = vec![1, FIRST.id, 0, 0, 0, 0, 0, 0];
     bytes.extend([1, 2, 3]);
-    let whole = Op {
-        verb: 1,
-        args: [2, 3, 0, 0],
-        ..Op::default()
-    };
+    let whole = Op { verb: 1, args: [2, 3, 0, 0], ..Op::default() };
     assert_eq!(decode(&GRAMMARS, &bytes).ops, [whole]);
 }
 
@@ -63,14 +47,7 @@ fn what_is_out_of_range_is_brought_into_range() {
     assert_eq!((op.preempt_at, op.preempt_for), (5, 1));
     assert_eq!((op.fail_at(), op.fail_persistent()), (7, true));
     let op = table.op([9, 1, 0, 0, 0, 0x40, 7, 0x80 | 0x40]);
-    assert_eq!(
-        op,
-        Op {
-            verb: 9,
-            args: [1, 0, 0, 0],
-            ..Op::default()
-        }
-    );
+    assert_eq!(op, Op { verb: 9, args: [1, 0, 0, 0], ..Op::default() });
 }
 
 #[test]
@@ -105,12 +82,7 @@ fn decoding_again_reuses_the_memory() {
 }
 
 fn named(op: usize) -> NamedPoint {
-    NamedPoint {
-        op,
-        kind: PointKind::Preempt,
-        name: "rtinit:enter".into(),
-        occurrence: 1,
-    }
+    NamedPoint { op, kind: PointKind::Preempt, name: "rtinit:enter".into(), occurrence: 1 }
 }
 
 #[test]
@@ -132,10 +104,7 @@ fn the_test_grammars_are_sound() {
 
 /// `FIRST` with other verbs, leaked because grammars are static.
 fn with_verbs(verbs: Vec<Verb>) -> &'static Grammar {
-    Box::leak(Box::new(Grammar {
-        verbs: Vec::leak(verbs),
-        ..FIRST
-    }))
+    Box::leak(Box::new(Grammar { verbs: Vec::leak(verbs), ..FIRST }))
 }
 
 #[test]
@@ -143,38 +112,16 @@ fn unsound_grammars_are_told_apart() {
     let verb = OLD_VERBS[1];
     let with_args = |args: &[Arg]| {
         let args = Vec::leak(args.to_vec());
-        check(&[with_verbs(vec![Verb { args, ..verb }])])
-            .unwrap_err()
-            .what
+        check(&[with_verbs(vec![Verb { args, ..verb }])]).unwrap_err().what
     };
-    let plain = |choices: &'static [&'static str]| Arg {
-        key: "",
-        choices,
-        ..verb.args[0]
-    };
-    let mask = Arg {
-        key: "mask",
-        choices: &["/8"],
-        class: ArgClass::Other,
-        role: Default::default(),
-    };
+    let plain = |choices: &'static [&'static str]| Arg { key: "", choices, ..verb.args[0] };
+    let mask =
+        Arg { key: "mask", choices: &["/8"], class: ArgClass::Other, role: Default::default() };
 
-    assert!(
-        check(&[&FIRST, &OLD_FIRST])
-            .unwrap_err()
-            .what
-            .contains("taken")
-    );
+    assert!(check(&[&FIRST, &OLD_FIRST]).unwrap_err().what.contains("taken"));
     let error = check(&[with_verbs(vec![verb, OLD_VERBS[0]])]).unwrap_err();
-    assert!(
-        error.to_string().contains("dragonfly-2007: its opcodes"),
-        "{error}"
-    );
-    let error = check(&[with_verbs(vec![Verb {
-        name: "ncpus",
-        ..verb
-    }])])
-    .unwrap_err();
+    assert!(error.to_string().contains("dragonfly-2007: its opcodes"), "{error}");
+    let error = check(&[with_verbs(vec![Verb { name: "ncpus", ..verb }])]).unwrap_err();
     assert!(error.what.contains("cannot be a verb"));
     assert!(check(&[with_verbs(vec![Verb { weight: 0, ..verb }])]).is_err());
     assert!(check(&[with_verbs(Vec::new())]).is_err());

@@ -34,10 +34,7 @@ fn a_program_depends_on_seed_and_index_only() {
     }
     let distinct: HashSet<_> = before.into_iter().collect();
     assert_eq!(distinct.len(), 10);
-    assert_ne!(
-        Generator::new(&FIRST, GenConfig::default(), 2008).program(0),
-        programs(1)[0]
-    );
+    assert_ne!(Generator::new(&FIRST, GenConfig::default(), 2008).program(0), programs(1)[0]);
 }
 
 #[test]
@@ -59,21 +56,14 @@ fn lengths_and_disturbances_are_spread_as_promised() {
 fn every_verb_and_every_argument_value_comes_up() {
     let all = programs(500);
     for verb in FIRST.verbs {
-        let ops: Vec<_> = all
-            .iter()
-            .flat_map(|p| &p.ops)
-            .filter(|o| o.verb == verb.code)
-            .collect();
+        let ops: Vec<_> = all.iter().flat_map(|p| &p.ops).filter(|o| o.verb == verb.code).collect();
         for (i, arg) in verb.args.iter().enumerate() {
             let values: HashSet<_> = ops.iter().map(|o| o.args[i]).collect();
             assert_eq!(values.len(), arg.choices.len(), "{}", verb.name);
         }
         assert!(!ops.is_empty(), "{}", verb.name);
         // Swarm testing: some programs do without.
-        assert!(
-            all.iter()
-                .any(|p| p.ops.iter().all(|o| o.verb != verb.code))
-        );
+        assert!(all.iter().any(|p| p.ops.iter().all(|o| o.verb != verb.code)));
     }
 }
 
@@ -87,20 +77,12 @@ fn values_in_use_are_preferred_by_their_words() {
     let hits =
         (0..3000).filter(|_| dst.choices[in_use.choose(dst, "", &mut rng) as usize] == "10.0.0.2");
     let share = hits.count() as f64 / 3000.0;
-    assert!(
-        (0.68..0.79).contains(&share),
-        "0.6 + 0.4 / 3 expected, got {share}"
-    );
+    assert!((0.68..0.79).contains(&share), "0.6 + 0.4 / 3 expected, got {share}");
     let other = &FIRST.verbs[1].args[2];
     in_use.note(other, 1, "");
-    let share = (0..3000)
-        .filter(|_| in_use.choose(other, "", &mut rng) == 1)
-        .count() as f64
-        / 3000.0;
-    assert!(
-        (0.28..0.39).contains(&share),
-        "no preference expected, got {share}"
-    );
+    let share =
+        (0..3000).filter(|_| in_use.choose(other, "", &mut rng) == 1).count() as f64 / 3000.0;
+    assert!((0.28..0.39).contains(&share), "no preference expected, got {share}");
 }
 
 #[test]
@@ -116,17 +98,10 @@ fn disturbances_can_be_switched_off_and_lengths_set() {
     for i in 0..200 {
         let p = generator.program(i);
         assert_canonical(&p);
-        assert_eq!(
-            (p.preemptions(), p.faults(), p.header.stop),
-            (0, 0, Stop::Kernel)
-        );
+        assert_eq!((p.preemptions(), p.faults(), p.header.stop), (0, 0, Stop::Kernel));
         assert!((50..=MAX_OPS).contains(&p.ops.len()));
     }
-    let none = GenConfig {
-        min_ops: 0,
-        max_ops: 0,
-        ..GenConfig::default()
-    };
+    let none = GenConfig { min_ops: 0, max_ops: 0, ..GenConfig::default() };
     assert!(Generator::new(&FIRST, none, 0).program(0).ops.is_empty());
 }
 
@@ -142,10 +117,7 @@ fn random_numbers_cover_their_range_evenly() {
     assert!((0..1000).map(|_| rng.below(100_000)).all(|n| n < 100_000));
     assert!((0..1000).map(|_| rng.below(100_000)).any(|n| n > 90_000));
     let small: Vec<u8> = (0..5000).map(|_| rng.small(20)).collect();
-    assert_eq!(
-        (small.iter().min(), small.iter().max()),
-        (Some(&1), Some(&20))
-    );
+    assert_eq!((small.iter().min(), small.iter().max()), (Some(&1), Some(&20)));
     assert!(small.iter().filter(|&&n| n <= 5).count() > 2500);
     let mut bytes = [0; 11];
     SplitMix::new(3).fill_bytes(&mut bytes);

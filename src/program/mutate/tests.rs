@@ -17,12 +17,7 @@ fn generated(index: u64) -> Program {
 
 fn mutated(p: &Program, seed: u32, max_ops: usize) -> Program {
     let mut q = p.clone();
-    mutate(
-        grammar_of(p),
-        &mut q,
-        &mut Rng::new(SplitMix::new(seed)),
-        max_ops,
-    );
+    mutate(grammar_of(p), &mut q, &mut Rng::new(SplitMix::new(seed)), max_ops);
     q
 }
 
@@ -36,11 +31,7 @@ fn a_mutation_depends_on_its_seed_and_nearly_always_changes_something() {
         changed += usize::from(q != p);
         distinct.insert(q);
     }
-    assert!(
-        changed > 950 && distinct.len() > 750,
-        "{changed} {}",
-        distinct.len()
-    );
+    assert!(changed > 950 && distinct.len() > 750, "{changed} {}", distinct.len());
 }
 
 #[test]
@@ -77,13 +68,7 @@ fn every_edit_does_what_its_name_says() {
     for seed in 0..300 {
         let apply = |edit| {
             let mut q = p.clone();
-            apply(
-                edit,
-                &FIRST,
-                &mut q,
-                &mut Rng::new(SplitMix::new(seed)),
-                MAX_OPS,
-            );
+            apply(edit, &FIRST, &mut q, &mut Rng::new(SplitMix::new(seed)), MAX_OPS);
             assert_canonical(&q);
             q
         };
@@ -99,58 +84,22 @@ fn every_edit_does_what_its_name_says() {
         assert_eq!(sorted(&apply(Edit::Swap)), sorted(&p));
         assert!(differing(&apply(Edit::Swap)).len() <= 2);
         let q = apply(Edit::Retarget);
-        let &[i] = &differing(&q)[..] else {
-            panic!("one operation is retargeted")
-        };
-        assert_eq!(
-            p.ops[i]
-                .args
-                .iter()
-                .zip(&q.ops[i].args)
-                .filter(|(a, b)| a != b)
-                .count(),
-            1
-        );
-        assert_eq!(
-            Op {
-                args: p.ops[i].args,
-                ..q.ops[i]
-            },
-            p.ops[i]
-        );
+        let &[i] = &differing(&q)[..] else { panic!("one operation is retargeted") };
+        assert_eq!(p.ops[i].args.iter().zip(&q.ops[i].args).filter(|(a, b)| a != b).count(), 1);
+        assert_eq!(Op { args: p.ops[i].args, ..q.ops[i] }, p.ops[i]);
         let q = apply(Edit::Verb);
         for i in differing(&q) {
             let (a, b) = (p.ops[i], q.ops[i]);
-            assert_eq!(
-                Op {
-                    verb: a.verb,
-                    args: a.args,
-                    ..b
-                },
-                a
-            );
+            assert_eq!(Op { verb: a.verb, args: a.args, ..b }, a);
         }
         let q = apply(Edit::Preempt);
         for i in differing(&q) {
             let (preempt_at, preempt_for) = (p.ops[i].preempt_at, p.ops[i].preempt_for);
-            assert_eq!(
-                Op {
-                    preempt_at,
-                    preempt_for,
-                    ..q.ops[i]
-                },
-                p.ops[i]
-            );
+            assert_eq!(Op { preempt_at, preempt_for, ..q.ops[i] }, p.ops[i]);
         }
         let q = apply(Edit::Fail);
         for i in differing(&q) {
-            assert_eq!(
-                Op {
-                    fail: p.ops[i].fail,
-                    ..q.ops[i]
-                },
-                p.ops[i]
-            );
+            assert_eq!(Op { fail: p.ops[i].fail, ..q.ops[i] }, p.ops[i]);
         }
         assert_eq!(apply(Edit::Cpus).ops, p.ops);
     }
@@ -159,17 +108,8 @@ fn every_edit_does_what_its_name_says() {
 #[test]
 fn a_new_verb_keeps_what_the_operation_is_about() {
     // SIOCSIFADDR gif1 10.0.1.1, disturbed.
-    let op = Op {
-        verb: 1,
-        args: [2, 2, 0, 0],
-        preempt_at: 5,
-        preempt_for: 2,
-        fail: 3,
-    };
-    let p = Program {
-        ops: vec![op],
-        ..generated(0)
-    };
+    let op = Op { verb: 1, args: [2, 2, 0, 0], preempt_at: 5, preempt_for: 2, fail: 3 };
+    let p = Program { ops: vec![op], ..generated(0) };
     let mut verbs = HashSet::new();
     for seed in 0..200 {
         let mut q = p.clone();
@@ -203,11 +143,7 @@ fn a_crossover_takes_from_both() {
         let mut rng = Rng::new(SplitMix::new(seed));
         crossover(&FIRST, &a, &b, &mut out, &mut rng, MAX_OPS);
         assert_eq!(out.header, a.header);
-        assert!(
-            out.ops
-                .iter()
-                .all(|o| a.ops.contains(o) || b.ops.contains(o))
-        );
+        assert!(out.ops.iter().all(|o| a.ops.contains(o) || b.ops.contains(o)));
         let from = |p: &Program| out.ops.iter().any(|o| p.ops.contains(o));
         both += usize::from(from(&a) && from(&b));
     }
@@ -220,24 +156,10 @@ fn parents_of_another_kernel_give_nothing() {
     let b = Generator::new(&SECOND, GenConfig::default(), 1).program(0);
     let mut out = b.clone();
     for seed in 0..100 {
-        crossover(
-            &FIRST,
-            &a,
-            &b,
-            &mut out,
-            &mut Rng::new(SplitMix::new(seed)),
-            MAX_OPS,
-        );
+        crossover(&FIRST, &a, &b, &mut out, &mut Rng::new(SplitMix::new(seed)), MAX_OPS);
         assert_canonical(&out);
         assert_eq!(out.header.kernel, FIRST.id);
-        crossover(
-            &FIRST,
-            &b,
-            &a,
-            &mut out,
-            &mut Rng::new(SplitMix::new(seed)),
-            MAX_OPS,
-        );
+        crossover(&FIRST, &b, &a, &mut out, &mut Rng::new(SplitMix::new(seed)), MAX_OPS);
         assert_canonical(&out);
         assert_eq!(out.header.kernel, FIRST.id);
     }

@@ -26,9 +26,7 @@ struct Help<'a>(&'a Option<String>);
 
 impl Display for Help<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|help| write!(f, "\nhelp: {help}"))
+        self.0.iter().try_for_each(|help| write!(f, "\nhelp: {help}"))
     }
 }
 
@@ -39,9 +37,7 @@ impl ParseError {
         word: &str,
         candidates: impl Iterator<Item = &'a str>,
     ) -> Self {
-        let nearest = candidates
-            .map(|c| (distance(word, c), c))
-            .min_by_key(|&(d, _)| d);
+        let nearest = candidates.map(|c| (distance(word, c), c)).min_by_key(|&(d, _)| d);
         if let Some((_, c)) = nearest.filter(|&(d, c)| d <= c.len().div_ceil(3)) {
             self.help = Some(format!("did you mean `{c}`?"));
         }
@@ -83,11 +79,7 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub fn new(number: usize, text: &'a str) -> Self {
-        Line {
-            number,
-            rest: text,
-            column: 1,
-        }
+        Line { number, rest: text, column: 1 }
     }
 
     /// Takes `bytes` bytes off the line.
@@ -111,25 +103,14 @@ impl<'a> Line<'a> {
     }
 
     pub fn error(&self, column: usize, message: String) -> ParseError {
-        ParseError {
-            line: self.number,
-            column,
-            message,
-            help: None,
-        }
+        ParseError { line: self.number, column, message, help: None }
     }
 
     /// "expected `what`, found `found`", at `found`, or at the end if that is none.
     pub fn expected(&self, what: impl Display, found: Option<Token<'_>>) -> ParseError {
         match found {
-            Some(t) => self.error(
-                t.column,
-                format!("expected {what}, found {}", quote(t.text)),
-            ),
-            None => self.error(
-                self.column,
-                format!("expected {what}, found the end of the line"),
-            ),
+            Some(t) => self.error(t.column, format!("expected {what}, found {}", quote(t.text))),
+            None => self.error(self.column, format!("expected {what}, found the end of the line")),
         }
     }
 

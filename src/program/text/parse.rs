@@ -13,16 +13,11 @@ use crate::program::{
 /// A number in decimal digits, `1..=max`.
 fn number(text: &str, max: u8) -> Option<u8> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|n| digits && (1..=max).contains(n))
+    text.parse().ok().filter(|n| digits && (1..=max).contains(n))
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_:/.-".contains(c))
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_:/.-".contains(c))
 }
 
 /// Where a preemption or a fault strikes.
@@ -107,19 +102,11 @@ pub fn parse(grammars: &[&'static Grammar], text: &str) -> Result<Program, Parse
 }
 
 fn no_control_characters(line: &Line<'_>) -> Result<(), ParseError> {
-    match line
-        .rest
-        .chars()
-        .enumerate()
-        .find(|&(_, c)| c.is_control() && c != '\t')
-    {
+    match line.rest.chars().enumerate().find(|&(_, c)| c.is_control() && c != '\t') {
         None => Ok(()),
         Some((i, c)) => {
             let code = u32::from(c);
-            Err(line.error(
-                i + 1,
-                format!("expected text, found control character U+{code:04X}"),
-            ))
+            Err(line.error(i + 1, format!("expected text, found control character U+{code:04X}")))
         }
     }
 }
@@ -129,10 +116,7 @@ fn first_line(mut line: Line<'_>) -> Result<(), ParseError> {
         && !line.rest[MAGIC.len()..].starts_with(|c: char| c != ' ' && c != '\t');
     if !magic {
         let what = format!("`{MAGIC} {FORMAT_VERSION}` as the first line");
-        let found = Token {
-            text: line.rest,
-            column: 1,
-        };
+        let found = Token { text: line.rest, column: 1 };
         return Err(line.expected(what, (!line.rest.is_empty()).then_some(found)));
     }
     line.take(MAGIC.len());
@@ -183,9 +167,7 @@ impl Parser<'_> {
         if self.grammar.is_none() {
             let names: Vec<_> = self.grammars.iter().map(|g| g.kernel).collect();
             let what = format!("a kernel ({})", one_of(&names));
-            return Err(line
-                .expected(what, token)
-                .suggest(text, names.iter().copied()));
+            return Err(line.expected(what, token).suggest(text, names.iter().copied()));
         }
         Ok(())
     }
@@ -206,9 +188,7 @@ impl Parser<'_> {
         self.stop = stops.into_iter().find(|s| s.name() == text);
         if self.stop.is_none() {
             let names = stops.map(Stop::name);
-            return Err(line
-                .expected(one_of(&names), token)
-                .suggest(text, names.into_iter()));
+            return Err(line.expected(one_of(&names), token).suggest(text, names.into_iter()));
         }
         Ok(())
     }
@@ -260,10 +240,7 @@ impl Parser<'_> {
             let message = format!("expected at most {MAX_OPS} operations, found one more");
             return Err(line.error(word.column, message));
         }
-        let mut op = Op {
-            verb: verb.code,
-            ..Op::default()
-        };
+        let mut op = Op { verb: verb.code, ..Op::default() };
         let mut next = arguments(&mut line, verb.args, &mut op.args)?;
         let (mut preempt, mut fail) = (None, None);
         while let Some(token) = next {
@@ -281,12 +258,7 @@ impl Parser<'_> {
             next = line.next();
         }
         for (kind, name, occurrence) in [preempt, fail].into_iter().flatten().flatten() {
-            self.named.push(NamedPoint {
-                op: self.ops.len(),
-                kind,
-                name,
-                occurrence,
-            });
+            self.named.push(NamedPoint { op: self.ops.len(), kind, name, occurrence });
         }
         self.ops.push(op);
         Ok(())
@@ -333,12 +305,7 @@ fn value(line: &Line<'_>, arg: &Arg, found: Option<Token<'_>>) -> Result<u8, Par
     let mut error = line.expected(one_of(arg.choices), found);
     let stem = |word| str::trim_end_matches(word, |c: char| c.is_ascii_digit()).len();
     // `gif9` is no misspelt `gif1`: there are not that many.
-    if stem(text) < text.len()
-        && arg
-            .choices
-            .iter()
-            .any(|c| c[..stem(c)] == text[..stem(text)])
-    {
+    if stem(text) < text.len() && arg.choices.iter().any(|c| c[..stem(c)] == text[..stem(text)]) {
         error.message += ", which is out of range";
         return Err(error);
     }
@@ -347,15 +314,11 @@ fn value(line: &Line<'_>, arg: &Arg, found: Option<Token<'_>>) -> Result<u8, Par
 
 /// A word after the last bare argument that is no keyword either.
 fn junk(line: &Line<'_>, token: Token<'_>, args: &[Arg], given: &[bool; 4]) -> ParseError {
-    let left = args
-        .iter()
-        .zip(given)
-        .filter(|&(a, given)| !a.key.is_empty() && !given);
+    let left = args.iter().zip(given).filter(|&(a, given)| !a.key.is_empty() && !given);
     let words: Vec<_> = left.map(|(a, _)| a.key).chain(SUFFIX_WORDS).collect();
     let listed: String = words.iter().map(|w| format!("`{w}`, ")).collect();
     let what = format!("{} or the end of the line", listed.trim_end_matches(", "));
-    line.expected(what, Some(token))
-        .suggest(token.text, words.into_iter())
+    line.expected(what, Some(token)).suggest(token.text, words.into_iter())
 }
 
 /// A point given by name: what [`NamedPoint`] holds but for the operation.

@@ -40,10 +40,7 @@ fn assert_error(lines: &str, place: &str, words: &[&str]) {
 #[test]
 fn the_example_says_what_it_shows() {
     let p = read(EXAMPLE);
-    assert_eq!(
-        (p.header.kernel, p.header.ncpus, p.header.stop),
-        (3, 2, Stop::Kernel)
-    );
+    assert_eq!((p.header.kernel, p.header.ncpus, p.header.stop), (3, 2, Stop::Kernel));
     assert_eq!(p.header.defects.as_ref().map(Vec::len), Some(2));
     assert_eq!(p.ops.len(), 5);
     assert_eq!((p.ops[0].args, p.ops[0].preempt_for), ([1, 0, 0, 0], 1));
@@ -53,15 +50,7 @@ fn the_example_says_what_it_shows() {
     assert_eq!(p.named.len(), 2);
     let fail = PointKind::Fail { persistent: true };
     let name = "rtrequest1:R_Malloc".to_string();
-    assert_eq!(
-        p.named[1],
-        NamedPoint {
-            op: 1,
-            kind: fail,
-            name,
-            occurrence: 2
-        }
-    );
+    assert_eq!(p.named[1], NamedPoint { op: 1, kind: fail, name, occurrence: 2 });
     assert_eq!(print(GRAMMARS[0], &p), EXAMPLE);
 }
 
@@ -82,27 +71,16 @@ fn names_given_in_the_other_order_are_stored_alike() {
     let head = "# ifscrub 1\nkernel dragonfly-2007\nsend tcp0 ";
     let a = read(&format!("{head} preempt a:b#2 for 3 fail c"));
     assert_eq!(read(&format!("{head} fail c#1 preempt a:b#2 for 3")), a);
-    assert_eq!(
-        (a.named[0].name.as_str(), a.named[1].name.as_str()),
-        ("a:b", "c")
-    );
+    assert_eq!((a.named[0].name.as_str(), a.named[1].name.as_str()), ("a:b", "c"));
     assert_eq!(read(&format!("{head} fail c..")).named[0].occurrence, 1);
 }
 
 #[test]
 fn the_header_has_defaults() {
     let p = read("# ifscrub 1\nkernel freebsd-14");
-    let header = Header {
-        kernel: 7,
-        ncpus: 1,
-        stop: Stop::Books,
-        defects: None,
-    };
+    let header = Header { kernel: 7, ncpus: 1, stop: Stop::Books, defects: None };
     assert_eq!(p.header, header);
-    assert_eq!(
-        print(GRAMMARS[1], &p),
-        "# ifscrub 1\nkernel freebsd-14\nncpus 1\n"
-    );
+    assert_eq!(print(GRAMMARS[1], &p), "# ifscrub 1\nkernel freebsd-14\nncpus 1\n");
     let none = read("# ifscrub 1\nkernel freebsd-14\ndefects none\n");
     assert_eq!(none.header.defects, Some(Vec::new()));
     assert!(print(GRAMMARS[1], &none).contains("\ndefects none\n"));
@@ -135,167 +113,56 @@ fn bad_header_lines_say_why() {
     assert!(say("# ifscrub 1\nshutdown").contains("expected a `kernel` line, found an operation"));
     assert!(say("# ifscrub 1\n").starts_with("line 2, column 1: expected a `kernel` line"));
     let early = say("# ifscrub 1\nncpus 5\nkernel dragonfly-2007\n");
-    assert!(
-        early.starts_with("line 2, column 7: expected 1 to 4 CPUs"),
-        "{early}"
-    );
+    assert!(early.starts_with("line 2, column 7: expected 1 to 4 CPUs"), "{early}");
     assert_error("ncpus 0", "line 3, column 7", &["a number of CPUs", "`0`"]);
     assert_error("ncpus +1", "line 3, column 7", &["a number of CPUs"]);
-    assert_error(
-        "ncpus 2 3",
-        "line 3, column 9",
-        &["the end of the line, found `3`"],
-    );
-    assert_error(
-        "stop book",
-        "line 3, column 6",
-        &["`books` or `kernel`", "mean `books`"],
-    );
-    assert_error(
-        "defects",
-        "line 3, column 8",
-        &["names of defects, or `none`"],
-    );
-    assert_error(
-        "defects none x",
-        "line 3, column 14",
-        &["the end of the line"],
-    );
-    assert_error(
-        "defects a none",
-        "line 3, column 11",
-        &["the name of a defect"],
-    );
+    assert_error("ncpus 2 3", "line 3, column 9", &["the end of the line, found `3`"]);
+    assert_error("stop book", "line 3, column 6", &["`books` or `kernel`", "mean `books`"]);
+    assert_error("defects", "line 3, column 8", &["names of defects, or `none`"]);
+    assert_error("defects none x", "line 3, column 14", &["the end of the line"]);
+    assert_error("defects a none", "line 3, column 11", &["the name of a defect"]);
     assert_error("defects a!", "line 3, column 9", &["the name of a defect"]);
-    assert_error(
-        "kernel freebsd-14",
-        "line 3, column 1",
-        &["one `kernel` line"],
-    );
-    assert_error(
-        "ncpus 1\nncpus 1",
-        "line 4, column 1",
-        &["one `ncpus` line"],
-    );
-    assert_error(
-        "shutdown\nncpus 1",
-        "line 4, column 1",
-        &["after the first operation"],
-    );
+    assert_error("kernel freebsd-14", "line 3, column 1", &["one `kernel` line"]);
+    assert_error("ncpus 1\nncpus 1", "line 4, column 1", &["one `ncpus` line"]);
+    assert_error("shutdown\nncpus 1", "line 4, column 1", &["after the first operation"]);
     assert_error("ncpu 1", "line 3, column 1", &["did you mean `ncpus`?"]);
 }
 
 #[test]
 fn bad_operations_say_why() {
-    assert_error(
-        "siocsifadr em0",
-        "line 3, column 1",
-        &["a verb of", "mean `SIOCSIFADDR`?"],
-    );
+    assert_error("siocsifadr em0", "line 3, column 1", &["a verb of", "mean `SIOCSIFADDR`?"]);
     assert!(!error("frobnicate em0").contains("help"));
-    let missing = [
-        "expected `10.0.0.1`, `10.0.0.2`",
-        "found the end of the line",
-    ];
+    let missing = ["expected `10.0.0.1`, `10.0.0.2`", "found the end of the line"];
     assert_error("SIOCSIFADDR em0", "line 3, column 16", &missing);
-    assert_error(
-        "SIOCSIFADDR em0 fail @1",
-        "line 3, column 17",
-        &["found `fail`"],
-    );
-    assert_error(
-        "SIOCSIFADDR emo 10.0.0.1",
-        "line 3, column 13",
-        &["mean `em0`?"],
-    );
-    assert_error(
-        "SIOCSIFADDR gif9 10.0.0.1",
-        "line 3, column 13",
-        &["`gif9`, which is out of"],
-    );
-    assert_error(
-        "connect tcp0 to",
-        "line 3, column 16",
-        &["`10.0.0.1`", "end of the line"],
-    );
-    assert_error(
-        "send tcp0 tcp1",
-        "line 3, column 11",
-        &["`preempt`, `fail` or the end"],
-    );
-    assert_error(
-        "connect tcp0 ot 10.0.0.1",
-        "line 3, column 14",
-        &["`to`, `preempt`, `fail` or"],
-    );
-    assert_error(
-        "send tcp0 fial @1",
-        "line 3, column 11",
-        &["did you mean `fail`?"],
-    );
-    assert_error(
-        "send tcp0 fail @1 x",
-        "line 3, column 19",
-        &["expected `preempt`, `fail`"],
-    );
-    assert_error(
-        "connect tcp0 to 10.0.0.1 to 10.0.0.1",
-        "line 3, column 26",
-        &["one `to`"],
-    );
-    assert_error(
-        "send tcp0 fail @1 fail @1",
-        "line 3, column 19",
-        &["one `fail`"],
-    );
+    assert_error("SIOCSIFADDR em0 fail @1", "line 3, column 17", &["found `fail`"]);
+    assert_error("SIOCSIFADDR emo 10.0.0.1", "line 3, column 13", &["mean `em0`?"]);
+    assert_error("SIOCSIFADDR gif9 10.0.0.1", "line 3, column 13", &["`gif9`, which is out of"]);
+    assert_error("connect tcp0 to", "line 3, column 16", &["`10.0.0.1`", "end of the line"]);
+    assert_error("send tcp0 tcp1", "line 3, column 11", &["`preempt`, `fail` or the end"]);
+    assert_error("connect tcp0 ot 10.0.0.1", "line 3, column 14", &["`to`, `preempt`, `fail` or"]);
+    assert_error("send tcp0 fial @1", "line 3, column 11", &["did you mean `fail`?"]);
+    assert_error("send tcp0 fail @1 x", "line 3, column 19", &["expected `preempt`, `fail`"]);
+    assert_error("connect tcp0 to 10.0.0.1 to 10.0.0.1", "line 3, column 26", &["one `to`"]);
+    assert_error("send tcp0 fail @1 fail @1", "line 3, column 19", &["one `fail`"]);
     let many = "shutdown\n".repeat(MAX_OPS);
-    assert_eq!(
-        read(&format!("# ifscrub 1\nkernel dragonfly-2007\n{many}"))
-            .ops
-            .len(),
-        MAX_OPS
-    );
-    assert_error(
-        &format!("{many}shutdown"),
-        "line 67, column 1",
-        &["at most 64 operations"],
-    );
+    assert_eq!(read(&format!("# ifscrub 1\nkernel dragonfly-2007\n{many}")).ops.len(), MAX_OPS);
+    assert_error(&format!("{many}shutdown"), "line 67, column 1", &["at most 64 operations"]);
 }
 
 #[test]
 fn bad_points_say_why() {
     let at = "line 3, column 19";
-    assert_error(
-        "send tcp0 preempt",
-        "line 3, column 18",
-        &["after `preempt`"],
-    );
+    assert_error("send tcp0 preempt", "line 3, column 18", &["after `preempt`"]);
     assert_error("send tcp0 preempt @0 for 1", at, &["@1 to @63", "`@0`"]);
     assert_error("send tcp0 preempt @64 for 1", at, &["@1 to @63"]);
     assert_error("send tcp0 preempt @99999999999 for 1", at, &["@1 to @63"]);
-    assert_error(
-        "send tcp0 preempt a:b#0 for 1",
-        at,
-        &["#1 to #255", "`a:b#0`"],
-    );
+    assert_error("send tcp0 preempt a:b#0 for 1", at, &["#1 to #255", "`a:b#0`"]);
     assert_error("send tcp0 preempt a:b#256 for 1", at, &["#1 to #255"]);
     assert_error("send tcp0 preempt a:b# for 1", at, &["#1 to #255"]);
     assert_error("send tcp0 preempt a!b for 1", at, &["a name"]);
-    assert_error(
-        "send tcp0 preempt @1",
-        "line 3, column 21",
-        &["`for` and a number"],
-    );
-    assert_error(
-        "send tcp0 preempt @1 for",
-        "line 3, column 25",
-        &["1 to 7 operations"],
-    );
-    assert_error(
-        "send tcp0 preempt @1 for 8",
-        "line 3, column 26",
-        &["1 to 7 operations"],
-    );
+    assert_error("send tcp0 preempt @1", "line 3, column 21", &["`for` and a number"]);
+    assert_error("send tcp0 preempt @1 for", "line 3, column 25", &["1 to 7 operations"]);
+    assert_error("send tcp0 preempt @1 for 8", "line 3, column 26", &["1 to 7 operations"]);
     assert_error("send tcp0 preempt @1.. for 1", at, &["@1 to @63"]);
     assert_error("send tcp0 fail", "line 3, column 15", &["after `fail`"]);
     assert_error("send tcp0 fail @64..", "line 3, column 16", &["@1 to @63"]);
@@ -304,11 +171,7 @@ fn bad_points_say_why() {
 
 #[test]
 fn control_characters_are_refused_everywhere() {
-    assert_error(
-        "# a\u{7}b",
-        "line 3, column 4",
-        &["control character U+0007"],
-    );
+    assert_error("# a\u{7}b", "line 3, column 4", &["control character U+0007"]);
     assert_error("shutdown\rx", "line 3, column 9", &["U+000D"]);
     let first = parse(&GRAMMARS, "# ifscrub 1\0").unwrap_err();
     assert_eq!((first.line, first.column), (1, 12));
@@ -317,11 +180,7 @@ fn control_characters_are_refused_everywhere() {
 #[test]
 fn columns_count_characters_and_long_words_are_cut() {
     let long = "ü".repeat(50_000);
-    assert_error(
-        &format!("# ü\nsend tcp0 {long} x"),
-        "line 4, column 11",
-        &["...`"],
-    );
+    assert_error(&format!("# ü\nsend tcp0 {long} x"), "line 4, column 11", &["...`"]);
     assert!(error(&long).len() < 300);
 }
 
@@ -329,10 +188,7 @@ fn columns_count_characters_and_long_words_are_cut() {
 fn text_is_told_from_bytes() {
     assert_eq!(looks_like_text(EXAMPLE.as_bytes()), TextKind::Text);
     assert_eq!(looks_like_text(b"# ifscrub 9\xff"), TextKind::Text);
-    assert_eq!(
-        looks_like_text(b"kernel x\r\n\tshutdown"),
-        TextKind::PrintableWithoutHeader
-    );
+    assert_eq!(looks_like_text(b"kernel x\r\n\tshutdown"), TextKind::PrintableWithoutHeader);
     assert_eq!(looks_like_text(b""), TextKind::Bytes);
     assert_eq!(looks_like_text(b"abc\x01"), TextKind::Bytes);
     assert_eq!(looks_like_text(b"abc\xff"), TextKind::Bytes);

@@ -124,7 +124,12 @@ const fn d(
     Defect { id, class, kind: Kind::WayIn, reach, needs: 0, source, what, repair }
 }
 
-const fn window(id: &'static str, class: &'static str, source: &'static str, what: &'static str) -> Defect {
+const fn window(
+    id: &'static str,
+    class: &'static str,
+    source: &'static str,
+    what: &'static str,
+) -> Defect {
     Defect {
         id,
         class,
@@ -137,7 +142,12 @@ const fn window(id: &'static str, class: &'static str, source: &'static str, wha
     }
 }
 
-const fn hypothesis(id: &'static str, class: &'static str, source: &'static str, what: &'static str) -> Defect {
+const fn hypothesis(
+    id: &'static str,
+    class: &'static str,
+    source: &'static str,
+    what: &'static str,
+) -> Defect {
     Defect {
         id,
         class,
@@ -544,7 +554,9 @@ mod tests {
     #[test]
     fn ids_are_unique_and_kebab_case() {
         for (i, d) in DEFECTS.iter().enumerate() {
-            assert!(d.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+            assert!(
+                d.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            );
             assert!(DEFECTS[i + 1..].iter().all(|e| e.id != d.id), "{}", d.id);
         }
     }

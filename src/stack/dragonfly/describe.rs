@@ -27,15 +27,23 @@ fn if_name(k: &K, ifp: IfId) -> String {
 
 fn sa(k: &K, own: IfaId, p: Sa) -> String {
     let at = |field: &str, i: IfaId| {
-        if i == own { format!("-> its own {field}") } else { format!("-> {field} of {}", ptr("in_ifaddr", i)) }
+        if i == own {
+            format!("-> its own {field}")
+        } else {
+            format!("-> {field} of {}", ptr("in_ifaddr", i))
+        }
     };
     match p {
         Sa::Null => "NULL".into(),
         Sa::Poison => "0xdeadc0de".into(),
         Sa::FreeLink(s) => format!("free-list link (chunk {s})"),
         Sa::Addr(i) => format!("{} ({})", at("ia_addr", i), sin(k.st.ifa.raw(i).ia_addr.get())),
-        Sa::Dst(i) => format!("{} ({})", at("ia_dstaddr", i), sin(k.st.ifa.raw(i).ia_dstaddr.get())),
-        Sa::Mask(i) => format!("{} ({})", at("ia_sockmask", i), sin(k.st.ifa.raw(i).ia_sockmask.get())),
+        Sa::Dst(i) => {
+            format!("{} ({})", at("ia_dstaddr", i), sin(k.st.ifa.raw(i).ia_dstaddr.get()))
+        }
+        Sa::Mask(i) => {
+            format!("{} ({})", at("ia_sockmask", i), sin(k.st.ifa.raw(i).ia_sockmask.get()))
+        }
         Sa::Stack(_, v) => format!("-> a thread's stack ({})", sin(v)),
         Sa::Copy(v) => sin(v),
         Sa::Key(r) => format!("-> rt_key of {}", ptr("rtentry", r)),
@@ -96,7 +104,12 @@ fn ifnet(k: &K, id: IfId) -> Vec<String> {
     let n = k.st.ifnets.raw(id);
     vec![
         format!("{}, {}", IFS[n.name.get() as usize % IFS.len()], state(k.st.ifnets.is_live(id))),
-        format!("if_index {}, if_flags {:#x}, driver {:?}", n.if_index.get(), n.if_flags.get(), n.driver.get()),
+        format!(
+            "if_index {}, if_flags {:#x}, driver {:?}",
+            n.if_index.get(),
+            n.if_flags.get(),
+            n.driver.get()
+        ),
         format!("if_lladdr {}", ptr("ifaddr", n.if_lladdr.get())),
     ]
 }
@@ -126,7 +139,12 @@ fn ifaddr(k: &K, id: IfaId) -> Vec<String> {
     }
     for (rt, r) in k.st.rt.iter() {
         if r.rt_ifa.get() == id {
-            holders.push(format!("{}.rt_ifa ({}, cpu {})", ptr("rtentry", rt), dst(r), r.cpu.get()));
+            holders.push(format!(
+                "{}.rt_ifa ({}, cpu {})",
+                ptr("rtentry", rt),
+                dst(r),
+                r.cpu.get()
+            ));
         }
     }
     let n = holders.len();
@@ -164,9 +182,17 @@ fn rtentry(k: &K, id: RtId) -> Vec<String> {
     vec![
         format!("route to {} of cpu {}, {}", dst(r), r.cpu.get(), state(k.st.rt.is_live(id))),
         format!("rt_flags {}", rt_flags(r.rt_flags.get())),
-        format!("rt_ifa {}, rt_ifp {}", ptr("in_ifaddr", r.rt_ifa.get()), if_name(k, r.rt_ifp.get())),
+        format!(
+            "rt_ifa {}, rt_ifp {}",
+            ptr("in_ifaddr", r.rt_ifa.get()),
+            if_name(k, r.rt_ifp.get())
+        ),
         format!("rt_gateway {:?}", r.rt_gateway.get()),
-        format!("rt_gwroute {}, rt_parent {}", ptr("rtentry", r.rt_gwroute.get()), ptr("rtentry", r.rt_parent.get())),
+        format!(
+            "rt_gwroute {}, rt_parent {}",
+            ptr("rtentry", r.rt_gwroute.get()),
+            ptr("rtentry", r.rt_parent.get())
+        ),
         format!("rt_refcnt {}", r.rt_refcnt.get()),
         format!("held by {n}: {}", if n == 0 { "nobody".into() } else { holders.join("; ") }),
     ]

@@ -73,7 +73,11 @@ pub fn arp_rtrequest(k: &K, req: Req, rt: RtId) {
             }
             k.record(|| What::List("llinfo_arp_list", false, ObjRef::of(la)));
             if !k.st.llinfo_arp_list.remove(la, |i| &k[i].la_le) {
-                k.kernel_fault(crate::shadow::FaultKind::Null, ObjRef::of(la), "*la->la_le.le_prev");
+                k.kernel_fault(
+                    crate::shadow::FaultKind::Null,
+                    ObjRef::of(la),
+                    "*la->la_le.le_prev",
+                );
             }
             r.rt_llinfo.set(LaId::NULL);
             r.rt_flags.set(r.rt_flags.get() & !RTF_LLINFO);

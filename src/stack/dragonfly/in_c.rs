@@ -20,7 +20,10 @@ pub const INADDR_NHASH: usize = 8;
 
 /// `INADDR_HASH`: FNV-1 of the address.
 pub fn inaddr_hash(addr: u32) -> usize {
-    let h = addr.to_be_bytes().iter().fold(0x811c_9dc5u32, |h, b| h.wrapping_mul(0x0100_0193) ^ u32::from(*b));
+    let h = addr
+        .to_be_bytes()
+        .iter()
+        .fold(0x811c_9dc5u32, |h, b| h.wrapping_mul(0x0100_0193) ^ u32::from(*b));
     h as usize % INADDR_NHASH
 }
 
@@ -206,12 +209,20 @@ fn in_ifaddr_alloc(k: &K, ifp: IfId) -> Option<IfaId> {
 
 /// The flags that the interface route of an address on `ifp` is made with.
 pub fn route_flags(k: &K, ifp: IfId) -> u32 {
-    if k[ifp].if_flags.get() & (IFF_LOOPBACK | IFF_POINTOPOINT) != 0 { RTF_UP | RTF_HOST } else { RTF_UP }
+    if k[ifp].if_flags.get() & (IFF_LOOPBACK | IFF_POINTOPOINT) != 0 {
+        RTF_UP | RTF_HOST
+    } else {
+        RTF_UP
+    }
 }
 
 fn set_ifa_route(k: &K, ia: IfaId, on: bool) {
     let a = &k[ia];
-    a.ifa_flags.set(if on { a.ifa_flags.get() | IFA_ROUTE } else { a.ifa_flags.get() & !IFA_ROUTE });
+    a.ifa_flags.set(if on {
+        a.ifa_flags.get() | IFA_ROUTE
+    } else {
+        a.ifa_flags.get() & !IFA_ROUTE
+    });
     a.user_deleted.set(false);
 }
 

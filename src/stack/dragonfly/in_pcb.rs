@@ -98,11 +98,16 @@ pub async fn in_losing(k: &K, inp: InpId) {
         let r = &k[rt];
         let mut info = RtInfo {
             dst: Sa::Key(rt),
-            netmask: if r.plen.get() == HOST { Sa::Null } else { Sa::Copy(Sin::inet(mask(r.plen.get()))) },
+            netmask: if r.plen.get() == HOST {
+                Sa::Null
+            } else {
+                Sa::Copy(Sin::inet(mask(r.plen.get())))
+            },
             flags: r.rt_flags.get(),
             ..RtInfo::new()
         };
-        let callback = if k.on(d::IN_LOSING_DELETE_LEAK) { Callback::None } else { Callback::InLosing };
+        let callback =
+            if k.on(d::IN_LOSING_DELETE_LEAK) { Callback::None } else { Callback::InLosing };
         let _inp = k.hold(ObjRef::of(inp), false);
         rtrequest1_global(k, Req::Delete, &mut info, callback).await;
     }

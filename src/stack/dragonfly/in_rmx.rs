@@ -6,9 +6,9 @@ use super::in_c::in_broadcast;
 use super::lwkt::*;
 use super::objects::*;
 use super::route::*;
+use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 use crate::shadow::FaultKind;
-use crate::kern::slab::ObjRef;
 
 const FILE: &str = "sys/netinet/in_rmx.c";
 
@@ -92,7 +92,11 @@ fn in_rtqkill(k: &K, rt: RtId, now: u64) {
     let r = &k[rt];
     if r.rt_flags.get() & RTPRF_EXPIRING != 0 && r.rmx_expire.get() <= now {
         if r.rt_refcnt.get() > 0 {
-            k.kernel_fault(FaultKind::Panic("rtqkill route really not free"), ObjRef::of(rt), "in_rtqkill");
+            k.kernel_fault(
+                FaultKind::Panic("rtqkill route really not free"),
+                ObjRef::of(rt),
+                "in_rtqkill",
+            );
             return;
         }
         rtrequest_delete(k, rt);

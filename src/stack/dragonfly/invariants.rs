@@ -16,13 +16,17 @@ use crate::program::Op;
 use crate::shadow::Rule;
 
 /// I1.
-pub static I1_COUNT: Rule =
-    Rule::new("I1-ifa-refcnt", "ifa_refcnt + 1 is the lists' reference plus the routes that point here");
+pub static I1_COUNT: Rule = Rule::new(
+    "I1-ifa-refcnt",
+    "ifa_refcnt + 1 is the lists' reference plus the routes that point here",
+);
 /// I2.
 pub static I2_DEAD_ON_LIST: Rule = Rule::new("I2-dead-on-list", "what is on a list is alive");
 /// I3.
-pub static I3_FREED_WHILE_HELD: Rule =
-    Rule::new("I3-freed-while-held", "an address is freed off every list, with no route pointing at it");
+pub static I3_FREED_WHILE_HELD: Rule = Rule::new(
+    "I3-freed-while-held",
+    "an address is freed off every list, with no route pointing at it",
+);
 /// I5.
 pub static I5_LISTS: Rule = Rule::new(
     "I5-lists",
@@ -34,8 +38,10 @@ pub static I6_HASH: Rule = Rule::new(
     "an IPv4 address that is listed is in the hash once, in its bucket; nothing else is, and no two of one interface are the same",
 );
 /// I7, at rest.
-pub static I7_POINTERS: Rule =
-    Rule::new("I7-pointers", "at rest ifa_addr, ifa_dstaddr and ifa_netmask point into the address itself");
+pub static I7_POINTERS: Rule = Rule::new(
+    "I7-pointers",
+    "at rest ifa_addr, ifa_dstaddr and ifa_netmask point into the address itself",
+);
 /// I7, when another thread reads a stack.
 pub static I7_FOREIGN_STACK: Rule =
     Rule::new("I7-foreign-stack", "no thread reads a sockaddr on another thread's stack");
@@ -66,8 +72,10 @@ pub static I12_CPUS_DIFFER: Rule = Rule::new(
     "at rest interface routes and the user's routes are the same on every CPU",
 );
 /// I13.
-pub static I13_CLONES: Rule =
-    Rule::new("I13-clones", "the parent of a clone is alive, and in the tree as long as the clone is");
+pub static I13_CLONES: Rule = Rule::new(
+    "I13-clones",
+    "the parent of a clone is alive, and in the tree as long as the clone is",
+);
 /// I14.
 pub static I14_LLINFO: Rule = Rule::new(
     "I14-llinfo",
@@ -160,7 +168,8 @@ pub fn lists_of(k: &K, ifa: IfaId) -> Vec<&'static str> {
         }
         false
     };
-    if k.st.ifnets.iter().any(|(_, n)| walk(n.if_addrhead.first.get(), &|a| a.ifa_link.next.get())) {
+    if k.st.ifnets.iter().any(|(_, n)| walk(n.if_addrhead.first.get(), &|a| a.ifa_link.next.get()))
+    {
         on.push("if_addrhead");
     }
     if walk(k.st.in_ifaddrhead.first.get(), &|a| a.ia_link.next.get()) {
@@ -254,11 +263,9 @@ pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
 /// I16: an address that was set is there.
 fn check_reported(k: &K, op: &Op) {
     let Some((name, addr)) = verbs::set_address(op) else { return };
-    let there = k
-        .st
-        .ifa
-        .iter()
-        .any(|(_, a)| a.ia_addr.get() == Sin::inet(addr) && k.st.ifnets.raw(a.ifa_ifp.get()).name.get() == name);
+    let there = k.st.ifa.iter().any(|(_, a)| {
+        a.ia_addr.get() == Sin::inet(addr) && k.st.ifnets.raw(a.ifa_ifp.get()).name.get() == name
+    });
     if !there {
         k.violate(&I16_NOT_REPORTED, NONE, NONE, [addr, 0]);
     }
@@ -323,7 +330,8 @@ fn check_lists(k: &K) {
                 return k.violate(&I2_DEAD_ON_LIST, ObjRef::of(i), ObjRef::of(ifp), [0, 3]);
             }
             let a = st.ifa.raw(i);
-            if in_if >> i.slot() & 1 != 0 || a.ifa_link.prev.get() != prev || a.ifa_ifp.get() != ifp {
+            if in_if >> i.slot() & 1 != 0 || a.ifa_link.prev.get() != prev || a.ifa_ifp.get() != ifp
+            {
                 return k.violate(&I5_LISTS, ObjRef::of(i), ObjRef::of(ifp), [0, 3]);
             }
             in_if |= 1 << i.slot();
@@ -381,7 +389,8 @@ fn census(k: &K) {
             }
             ifa_refs[ifa.slot()] += 1;
         }
-        if !hold(me, r.rt_gwroute.get(), &mut rt_refs) || !hold(me, r.rt_parent.get(), &mut rt_refs) {
+        if !hold(me, r.rt_gwroute.get(), &mut rt_refs) || !hold(me, r.rt_parent.get(), &mut rt_refs)
+        {
             return;
         }
         let up = r.rt_flags.get() & RTF_UP != 0;
@@ -398,13 +407,17 @@ fn census(k: &K) {
                 return k.violate(&I13_CLONES, me, ObjRef::of(parent), [0, 0]);
             }
             let ifp = r.rt_ifp.get();
-            if !st.ifnets.is_live(ifp) || ifp != st.ifa.raw(ifa).ifa_ifp.get() && ifp != st.loif.get() {
+            if !st.ifnets.is_live(ifp)
+                || ifp != st.ifa.raw(ifa).ifa_ifp.get() && ifp != st.loif.get()
+            {
                 return k.violate(&I10_RT_POINTERS, me, ObjRef::of(ifp), [0, 2]);
             }
         }
         let la = r.rt_llinfo.get();
         let flagged = r.rt_flags.get() & RTF_LLINFO != 0;
-        if flagged != !la.is_null() || flagged && (!st.las.is_live(la) || st.las.raw(la).la_rt.get() != id) {
+        if flagged == la.is_null()
+            || flagged && (!st.las.is_live(la) || st.las.raw(la).la_rt.get() != id)
+        {
             return k.violate(&I14_LLINFO, me, ObjRef::of(la), [0, 0]);
         }
     }

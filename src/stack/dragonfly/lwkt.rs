@@ -194,7 +194,12 @@ pub fn load_sa(k: &K, p: Sa, what: &'static str) -> Option<Sin> {
         Sa::Stack(s, v) => {
             if !k.is_own_stack(s) {
                 if k.stack_lives(s) {
-                    k.violate(&inv::I7_FOREIGN_STACK, ObjRef::NONE, ObjRef::NONE, [u32::from(s.0), 0]);
+                    k.violate(
+                        &inv::I7_FOREIGN_STACK,
+                        ObjRef::NONE,
+                        ObjRef::NONE,
+                        [u32::from(s.0), 0],
+                    );
                 } else {
                     k.kernel_fault(FaultKind::DeadStack, ObjRef::NONE, what);
                     return None;

@@ -122,7 +122,7 @@ pub type K = Kernel<Dragonfly>;
 #[derive(Debug)]
 pub struct Dragonfly;
 
-/// The state of the modelled kernel.
+/// The state of the modelled kernel: its memory, and what points into it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// Interfaces.
@@ -137,6 +137,13 @@ pub struct State {
     pub inps: Slab<Inpcb, 6>,
     /// Flows.
     pub flows: Slab<Ipflow, 3>,
+    /// Everything else.
+    pub g: Globals,
+}
+
+/// What is small enough to be copied whole between runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Globals {
     /// The list `ifnet`.
     pub ifnet: Tailq<Ifnet>,
     /// `if_index`.
@@ -204,6 +211,14 @@ impl<T: Copy, const N: usize> std::ops::Deref for Table<T, N> {
     type Target = [F<T>; N];
     fn deref(&self) -> &[F<T>; N] {
         &self.0
+    }
+}
+
+impl std::ops::Deref for State {
+    type Target = Globals;
+    #[inline]
+    fn deref(&self) -> &Globals {
+        &self.g
     }
 }
 
@@ -295,6 +310,18 @@ impl Stack for Dragonfly {
         invariants::after_op(k, &Op::default(), None, true);
     }
 
+    fn restore(st: &mut State, boot: &State) {
+        // State after boot differs with the number of CPUs only in its globals, so that
+        // a state may come from another boot.
+        st.ifnets.restore(&boot.ifnets);
+        st.ifa.restore(&boot.ifa);
+        st.rt.restore(&boot.rt);
+        st.las.restore(&boot.las);
+        st.inps.restore(&boot.inps);
+        st.flows.restore(&boot.flows);
+        st.g.clone_from(&boot.g);
+    }
+
     fn op_cpu(op: &Op, ncpus: usize) -> u8 {
         verbs::cpu_of(op, ncpus)
     }
@@ -350,7 +377,9 @@ fn next_teardown(k: &K, n: u32) -> Option<Teardown> {
     for cpu in 0..k.ncpus() {
         for rt in route::table(k, cpu) {
             let r = st.rt.raw(rt);
-            if r.rt_flags.get() & (RTF_STATIC | RTF_DYNAMIC) != 0 && r.rt_flags.get() & RTF_WASCLONED == 0 {
+            if r.rt_flags.get() & (RTF_STATIC | RTF_DYNAMIC) != 0
+                && r.rt_flags.get() & RTF_WASCLONED == 0
+            {
                 return Some(Teardown::DeleteRoute(r.rt_key.get(), r.plen.get()));
             }
         }
@@ -369,7 +398,10 @@ fn next_teardown(k: &K, n: u32) -> Option<Teardown> {
             Driver::Tun | Driver::Sppp | Driver::Lo => {}
         }
     }
-    let left = st.ifa.iter().find(|(_, a)| a.is_in.get() && a.implicit.get() && a.ia_addr.get().family == AF_INET);
+    let left = st
+        .ifa
+        .iter()
+        .find(|(_, a)| a.is_in.get() && a.implicit.get() && a.ia_addr.get().family == AF_INET);
     if let Some((_, a)) = left {
         let name = st.ifnets.raw(a.ifa_ifp.get()).name.get();
         return Some(Teardown::DeleteAddress(name, a.ia_addr.get().addr));

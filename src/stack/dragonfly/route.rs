@@ -7,7 +7,10 @@ use super::if_ether::arp_rtrequest;
 use super::in_rmx::{in_addroute, in_closeroute, in_matchroute};
 use super::lwkt::*;
 use super::objects::*;
-use super::{EADDRNOTAVAIL, EAFNOSUPPORT, EDQUOT, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, ENOBUFS, EOPNOTSUPP, ESRCH};
+use super::{
+    EADDRNOTAVAIL, EAFNOSUPPORT, EDQUOT, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, ENOBUFS,
+    EOPNOTSUPP, ESRCH,
+};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
 use crate::shadow::FaultKind;
@@ -267,7 +270,11 @@ pub fn rtfree(k: &K, rt: RtId) {
     let mut rt = rt;
     while !rt.is_null() && k.fuel() {
         if k[rt].rt_refcnt.get() <= 0 {
-            k.kernel_fault(FaultKind::Assert("rtfree: rt_refcnt"), ObjRef::of(rt), "rt->rt_refcnt > 0");
+            k.kernel_fault(
+                FaultKind::Assert("rtfree: rt_refcnt"),
+                ObjRef::of(rt),
+                "rt->rt_refcnt > 0",
+            );
             return;
         }
         rtunref(k, rt);
@@ -450,7 +457,8 @@ pub async fn rtrequest1_global(k: &K, req: Req, info: &mut RtInfo, callback: Cal
 
 /// Ours: deletes what rtrequest1 has just added on this CPU.
 fn rtrequest1_undo(k: &K, info: &RtInfo) {
-    let mut back = RtInfo { dst: info.dst, netmask: info.netmask, flags: info.flags, ..RtInfo::new() };
+    let mut back =
+        RtInfo { dst: info.dst, netmask: info.netmask, flags: info.flags, ..RtInfo::new() };
     let mut rt = RtId::NULL;
     if rtrequest1(k, Req::Delete, &mut back, Some(&mut rt)) == 0 {
         rtfree(k, rt);
@@ -472,8 +480,12 @@ fn rtrequest1_msghandler(k: &K, req: Req, info: &mut RtInfo, callback: Callback)
         Callback::None => {}
         Callback::Rtinit(ifa) => rtinit_rtrequest_callback(k, req, error, rt, ifa),
         Callback::RouteOutputAdd => {}
-        Callback::RouteOutputDelete => super::rtsock::route_output_delete_callback(k, error, info, rt),
-        Callback::RouteOutputChange => super::rtsock::route_output_change_callback(k, error, info, rt),
+        Callback::RouteOutputDelete => {
+            super::rtsock::route_output_delete_callback(k, error, info, rt)
+        }
+        Callback::RouteOutputChange => {
+            super::rtsock::route_output_change_callback(k, error, info, rt)
+        }
         Callback::RouteOutputLock => super::rtsock::route_output_lock_callback(k, error, rt),
         Callback::InLosing => free_deleted(k, error, rt),
     }
@@ -570,7 +582,14 @@ fn gateway_sa(g: Gateway) -> Sa {
 }
 
 /// `makeroute:` of rtrequest1, for ADD and RESOLVE.
-fn makeroute(k: &K, req: Req, info: &mut RtInfo, dst: Sin, ret: Option<&mut RtId>, parent: RtId) -> i32 {
+fn makeroute(
+    k: &K,
+    req: Req,
+    info: &mut RtInfo,
+    dst: Sin,
+    ret: Option<&mut RtId>,
+    parent: RtId,
+) -> i32 {
     let cpu = k.mycpuid();
     let ifa = info.ifa;
     if k.fails("rtrequest1:R_Malloc") {
@@ -864,7 +883,8 @@ pub async fn rtinit(k: &K, ifa: IfaId, cmd: Req, flags: u32, old: Old) -> i32 {
             len = plen(m.addr);
         }
         let Some(a) = load_sa(k, dst, "ifa->ifa_dstaddr") else { return EINVAL };
-        let rt = if a.family == AF_INET { rn_find(k, k.mycpuid(), a.addr, len) } else { RtId::NULL };
+        let rt =
+            if a.family == AF_INET { rn_find(k, k.mycpuid(), a.addr, len) } else { RtId::NULL };
         if rt.is_null() || k[rt].rt_ifa.get() != ifa {
             return if flags & RTF_HOST != 0 { EHOSTUNREACH } else { ENETUNREACH };
         }

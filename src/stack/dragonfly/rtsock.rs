@@ -1,11 +1,11 @@
 //! `sys/net/rtsock.c`: the routing socket.
 
+use super::ENOBUFS;
 use super::K;
 use super::defects as d;
 use super::lwkt::*;
 use super::objects::*;
 use super::route::*;
-use super::ENOBUFS;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 use crate::shadow::FaultKind;

@@ -11,7 +11,9 @@ use super::objects::{AF_LINK, Sin};
 use super::route::{Callback, HOST, Req, mask, rtredirect};
 use super::rtsock::{RouteReq, route_output};
 use super::{EINVAL, ENXIO, K};
-use super::{drivers, if_c, if_ether, if_spppsubr, if_tap, if_tun, ip_input, softclock, tcp, udp_usrreq};
+use super::{
+    drivers, if_c, if_ether, if_spppsubr, if_tap, if_tun, ip_input, softclock, tcp, udp_usrreq,
+};
 use crate::program::{Arg, ArgClass, Grammar, Op, Role, Verb};
 
 /// Names of the interface slots.
@@ -26,17 +28,33 @@ const UDPS: &[&str] = &["udp0", "udp1"];
 
 /// The addresses of a program: few, so that they collide.
 pub const ADDRS: &[&str] = &[
-    "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.1.1", "10.0.1.2", "192.168.0.1", "192.168.0.2", "0.0.0.0",
+    "10.0.0.1",
+    "10.0.0.2",
+    "10.0.0.3",
+    "10.0.1.1",
+    "10.0.1.2",
+    "192.168.0.1",
+    "192.168.0.2",
+    "0.0.0.0",
 ];
-const ADDR_VALUES: [u32; 8] = [
-    0x0a00_0001, 0x0a00_0002, 0x0a00_0003, 0x0a00_0101, 0x0a00_0102, 0xc0a8_0001, 0xc0a8_0002, 0,
-];
+const ADDR_VALUES: [u32; 8] =
+    [0x0a00_0001, 0x0a00_0002, 0x0a00_0003, 0x0a00_0101, 0x0a00_0102, 0xc0a8_0001, 0xc0a8_0002, 0];
 /// Destinations: the first three quarters are hosts.
 const DSTS: &[&str] = &[
-    "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.1.1", "10.0.1.2", "192.168.0.1", "192.168.0.2", "10.0.0.0/24",
-    "10.0.1.0/24", "192.168.0.0/24", "10.0.0.0/16",
+    "10.0.0.1",
+    "10.0.0.2",
+    "10.0.0.3",
+    "10.0.1.1",
+    "10.0.1.2",
+    "192.168.0.1",
+    "192.168.0.2",
+    "10.0.0.0/24",
+    "10.0.1.0/24",
+    "192.168.0.0/24",
+    "10.0.0.0/16",
 ];
-const NETS: [(u32, u8); 4] = [(0x0a00_0000, 24), (0x0a00_0100, 24), (0xc0a8_0000, 24), (0x0a00_0000, 16)];
+const NETS: [(u32, u8); 4] =
+    [(0x0a00_0000, 24), (0x0a00_0100, 24), (0xc0a8_0000, 24), (0x0a00_0000, 16)];
 const MASKS: &[&str] = &["/24", "none", "/16", "/32"];
 const CPUS: &[&str] = &["0", "1", "2"];
 const TIMES: &[&str] = &["1s", "5s", "5min", "20min", "1h"];
@@ -66,7 +84,13 @@ const DST: Arg = arg("", DSTS, ArgClass::Address);
 const CPU: Arg = arg("cpu", CPUS, ArgClass::Other);
 const VIA: Arg = arg("via", ADDRS, ArgClass::Address);
 
-const fn v(code: u8, name: &'static str, weight: u8, args: &'static [Arg], help: &'static str) -> Verb {
+const fn v(
+    code: u8,
+    name: &'static str,
+    weight: u8,
+    args: &'static [Arg],
+    help: &'static str,
+) -> Verb {
     Verb { code, name, args, weight, help }
 }
 
@@ -118,8 +142,20 @@ pub mod op {
 use op::*;
 
 const VERBS: &[Verb] = &[
-    v(EM_ATTACH, "em_attach", 3, &[iface(Role::Makes, EMS), CPU], "the em driver attaches its device"),
-    v(EM_DETACH, "em_detach", 3, &[iface(Role::Ends, EMS), CPU], "the em driver detaches its device"),
+    v(
+        EM_ATTACH,
+        "em_attach",
+        3,
+        &[iface(Role::Makes, EMS), CPU],
+        "the em driver attaches its device",
+    ),
+    v(
+        EM_DETACH,
+        "em_detach",
+        3,
+        &[iface(Role::Ends, EMS), CPU],
+        "the em driver detaches its device",
+    ),
     v(SIOCIFCREATE, "SIOCIFCREATE", 4, &[iface(Role::Makes, GIFS), CPU], "create a gif"),
     v(SIOCIFDESTROY, "SIOCIFDESTROY", 3, &[iface(Role::Ends, GIFS), CPU], "destroy a gif"),
     v(OPEN, "open", 4, &[iface(Role::Makes, DEVICES), CPU], "open a tap or tun device"),
@@ -127,12 +163,23 @@ const VERBS: &[Verb] = &[
     v(TAP_UNLOAD, "tap_unload", 2, &[CPU], "unload the tap module"),
     v(IFUP, "ifup", 4, &[IF, CPU], "SIOCSIFFLAGS with IFF_UP"),
     v(IFDOWN, "ifdown", 4, &[IF, CPU], "SIOCSIFFLAGS without IFF_UP"),
-    v(SIOCSIFADDR, "SIOCSIFADDR", 10, &[IF, with(Role::Makes, ADDR), CPU], "set the address of an interface"),
+    v(
+        SIOCSIFADDR,
+        "SIOCSIFADDR",
+        10,
+        &[IF, with(Role::Makes, ADDR), CPU],
+        "set the address of an interface",
+    ),
     v(
         SIOCAIFADDR,
         "SIOCAIFADDR",
         18,
-        &[IF, with(Role::Makes, ADDR), arg("mask", MASKS, ArgClass::Other), arg("dst", ADDRS, ArgClass::Address)],
+        &[
+            IF,
+            with(Role::Makes, ADDR),
+            arg("mask", MASKS, ArgClass::Other),
+            arg("dst", ADDRS, ArgClass::Address),
+        ],
         "add or change an address; dst is for point-to-point interfaces",
     ),
     v(SIOCDIFADDR, "SIOCDIFADDR", 9, &[IF, with(Role::Ends, ADDR), CPU], "delete an address"),
@@ -144,7 +191,13 @@ const VERBS: &[Verb] = &[
         &[IF, with(Role::Uses, ADDR), arg("mask", MASKS, ArgClass::Other), CPU],
         "set the netmask of an address",
     ),
-    v(SIOCSIFFLAGS, "SIOCSIFFLAGS", 2, &[IF, CPU], "set flags to what they are: the driver is called"),
+    v(
+        SIOCSIFFLAGS,
+        "SIOCSIFFLAGS",
+        2,
+        &[IF, CPU],
+        "set flags to what they are: the driver is called",
+    ),
     v(ROUTE_ADD, "route_add", 6, &[DST, VIA, CPU], "RTM_ADD through a gateway"),
     v(
         ROUTE_ADD_IFACE,
@@ -165,7 +218,13 @@ const VERBS: &[Verb] = &[
     v(ARP_RESOLVE, "arp_resolve", 3, &[ADDR, CPU], "look an address up in ARP, making the entry"),
     v(ARP_REPLY, "arp_reply", 2, &[ADDR], "an ARP reply arrives"),
     v(ARP_EXPIRE, "arp_expire", 1, &[ADDR, CPU], "an ARP entry runs out"),
-    v(PPP_UP, "ppp_up", 4, &[iface(Role::Uses, SPPPS), CPU], "the PPP link comes up, the peer agrees"),
+    v(
+        PPP_UP,
+        "ppp_up",
+        4,
+        &[iface(Role::Uses, SPPPS), CPU],
+        "the PPP link comes up, the peer agrees",
+    ),
     v(
         PPP_NAK,
         "ppp_nak",
@@ -175,7 +234,13 @@ const VERBS: &[Verb] = &[
     ),
     v(PPP_DOWN, "ppp_down", 2, &[iface(Role::Uses, SPPPS), CPU], "the PPP link goes down"),
     v(PPP_RECONNECT, "ppp_reconnect", 3, &[iface(Role::Uses, SPPPS), CPU], "down and up again"),
-    v(LINK_DOWN, "link_down", 2, &[iface(Role::Uses, P2PS), CPU], "the driver takes the interface down"),
+    v(
+        LINK_DOWN,
+        "link_down",
+        2,
+        &[iface(Role::Uses, P2PS), CPU],
+        "the driver takes the interface down",
+    ),
     v(LINK_UP, "link_up", 2, &[iface(Role::Uses, P2PS), CPU], "the driver brings the interface up"),
     v(
         REXMT,
@@ -198,7 +263,13 @@ const VERBS: &[Verb] = &[
 ];
 
 /// The grammar of this kernel.
-pub static GRAMMAR: Grammar = Grammar { kernel: "dragonfly-2007", id: 0, verbs: VERBS, max_cpus: 3, booted: &["em0", "em1", "sppp0", "lo0"] };
+pub static GRAMMAR: Grammar = Grammar {
+    kernel: "dragonfly-2007",
+    id: 0,
+    verbs: VERBS,
+    max_cpus: 3,
+    booted: &["em0", "em1", "sppp0", "lo0"],
+};
 
 fn if_slot(list: &[&str], i: u8) -> u8 {
     let name = list[i as usize % list.len()];
@@ -232,14 +303,32 @@ pub fn is_control(verb: u8) -> bool {
 
 /// The interface and the address that an operation sets, for I16.
 pub fn set_address(op: &Op) -> Option<(u8, u32)> {
-    matches!(op.verb, SIOCSIFADDR | SIOCAIFADDR).then(|| (if_slot(IFS, op.args[0]), addr(op.args[1])))
+    matches!(op.verb, SIOCSIFADDR | SIOCAIFADDR)
+        .then(|| (if_slot(IFS, op.args[0]), addr(op.args[1])))
 }
+
+/// For each opcode, which argument is the CPU; 4 for none.
+static CPU_ARG: [u8; 256] = {
+    let mut table = [4u8; 256];
+    let mut v = 0;
+    while v < VERBS.len() {
+        let mut a = 0;
+        while a < VERBS[v].args.len() {
+            let key = VERBS[v].args[a].key.as_bytes();
+            if key.len() == 3 && key[0] == b'c' && key[1] == b'p' && key[2] == b'u' {
+                table[VERBS[v].code as usize] = a as u8;
+            }
+            a += 1;
+        }
+        v += 1;
+    }
+    table
+};
 
 /// The CPU that an operation is issued on.
 pub fn cpu_of(op: &Op, ncpus: usize) -> u8 {
-    let Some(verb) = GRAMMAR.verb(op.verb) else { return 0 };
-    match verb.args.iter().position(|a| a.key == "cpu") {
-        Some(i) => (op.args[i] as usize % ncpus) as u8,
+    match op.args.get(CPU_ARG[op.verb as usize] as usize) {
+        Some(cpu) => (*cpu as usize % ncpus) as u8,
         None => 0,
     }
 }
@@ -266,12 +355,18 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
         IFUP => ifioctl_flags(k, if_slot(IFS, a), Some(true)).await,
         IFDOWN => ifioctl_flags(k, if_slot(IFS, a), Some(false)).await,
         SIOCSIFFLAGS => ifioctl_flags(k, if_slot(IFS, a), None).await,
-        SIOCSIFADDR => address_ioctl(k, Cmd::Sifaddr, a, AliasReq { addr: addr(b), ..AliasReq::default() }).await,
+        SIOCSIFADDR => {
+            address_ioctl(k, Cmd::Sifaddr, a, AliasReq { addr: addr(b), ..AliasReq::default() })
+                .await
+        }
         SIOCAIFADDR => {
             let req = AliasReq { addr: addr(b), mask: mask_value(c), dst: Some(addr(d)) };
             address_ioctl(k, Cmd::Aifaddr, a, req).await
         }
-        SIOCDIFADDR => address_ioctl(k, Cmd::Difaddr, a, AliasReq { addr: addr(b), ..AliasReq::default() }).await,
+        SIOCDIFADDR => {
+            address_ioctl(k, Cmd::Difaddr, a, AliasReq { addr: addr(b), ..AliasReq::default() })
+                .await
+        }
         SIOCSIFDSTADDR => {
             let req = AliasReq { addr: addr(b), dst: Some(addr(b)), ..AliasReq::default() };
             address_ioctl(k, Cmd::Sifdstaddr, a, req).await

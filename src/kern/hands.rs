@@ -1,0 +1,91 @@
+//! Pointers in the hands of threads.
+//!
+//! A local variable of a thread holds a reference, or does not, while others run: the
+//! books must see it either way. A thread registers it with [`Ctx::hold`]; the census
+//! counts the counted ones, and a free of what another thread has in hand is a finding.
+//! Pointers into a thread's own stack are here, too.
+
+use super::sched::{Ctx, FiberState, members};
+use super::slab::ObjRef;
+use crate::shadow::rules;
+
+/// The most registered pointers of one thread.
+pub(super) const MAX_HOLDS: usize = 16;
+
+/// A pointer that a thread has in hand while this guard lives.
+#[must_use = "the pointer is in hand only while the guard lives"]
+pub struct Hold<'a> {
+    cx: &'a Ctx,
+    fiber: u8,
+    index: u8,
+}
+
+impl Drop for Hold<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let f = &self.cx.fibers[self.fiber as usize];
+        f.hold_map.set(f.hold_map.get() & !(1 << self.index));
+    }
+}
+
+impl Ctx {
+    /// Registers a pointer that the current thread has in hand across a place where
+    /// others may run. `counted`: it owns a reference.
+    #[inline]
+    pub fn hold(&self, obj: ObjRef, counted: bool) -> Hold<'_> {
+        let fiber = self.current.get();
+        let f = &self.fibers[fiber as usize];
+        let index = (!f.hold_map.get()).trailing_zeros() as u8;
+        assert!((index as usize) < MAX_HOLDS, "harness: too many registered pointers in a thread");
+        f.holds[index as usize].set((obj, counted));
+        f.hold_map.set(f.hold_map.get() | 1 << index);
+        Hold { cx: self, fiber, index }
+    }
+
+    /// Calls `f` for every registered pointer: fiber, object, whether it is counted.
+    #[inline]
+    pub fn for_holds(&self, mut f: impl FnMut(u8, ObjRef, bool)) {
+        for i in members(self.alive()) {
+            let fiber = &self.fibers[i as usize];
+            for h in members(u32::from(fiber.hold_map.get())) {
+                let (o, counted) = fiber.holds[h as usize].get();
+                f(i, o, counted);
+            }
+        }
+    }
+
+    /// The rule "freed while in another thread's hands", at the free of `obj`.
+    #[inline]
+    pub fn check_hands(&self, obj: ObjRef) {
+        let me = self.current.get();
+        let mut holder = None;
+        self.for_holds(|f, o, _| {
+            if o == obj && f != me {
+                holder = Some(f);
+            }
+        });
+        if let Some(f) = holder {
+            let account = self.fibers[f as usize].account.get();
+            self.violate(&rules::FREED_IN_HANDS, obj, ObjRef::NONE, [u32::from(account), 0]);
+        }
+    }
+
+    // ---- stacks --------------------------------------------------------------
+
+    /// Identity of the current thread's stack, for pointers into it.
+    pub fn stack(&self) -> (u8, u16) {
+        let f = self.current.get();
+        (f, self.fibers[f as usize].generation.get())
+    }
+
+    /// Whether the stack that a pointer names is still there.
+    pub fn stack_lives(&self, (fiber, generation): (u8, u16)) -> bool {
+        let f = &self.fibers[fiber as usize];
+        f.generation.get() == generation && f.state.get() != FiberState::Free
+    }
+
+    /// Whether a stack is the current thread's own.
+    pub fn is_own_stack(&self, s: (u8, u16)) -> bool {
+        s == self.stack()
+    }
+}

@@ -1,0 +1,178 @@
+//! What disturbs a run, planned preemptions and faults, and what bounds it.
+//!
+//! Each operation carries at most one preemption and one fault. What one operation
+//! causes, in whatever thread, counts on its *account*: yield points and fallible calls
+//! are numbered in the order in which they happen, wherever they happen, and the plan
+//! names one by its number, or by its name and occurrence. A yield point that is not the
+//! planned one costs a counter compare.
+//!
+//! The two budgets turn what never ends into a finding: yield points of an account, and
+//! list elements of an operation.
+
+use super::cell::F;
+use super::sched::{Ctx, FiberState, Switch};
+use super::slab::ObjRef;
+use super::trace::What;
+use crate::program::{MAX_OPS, NamedPoint, Op, PointKind};
+use crate::shadow::rules;
+use std::cell::Cell;
+
+/// Yield points that one account may pass before it counts as endless.
+const STEP_BUDGET: u32 = 4_000;
+
+/// List elements that one operation may visit before it counts as endless.
+pub(super) const FUEL: u32 = 20_000;
+
+/// What an operation has used of its plan.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    yields: F<u32>,
+    /// Ordinal of the yield point to park at, or the step budget.
+    next_yield: F<u32>,
+    preempt_at: F<u32>,
+    preempt_for: F<u8>,
+    calls: F<u32>,
+    fail_at: F<u32>,
+    persistent: F<bool>,
+    /// Name of the call that a persistent ordinal fault has failed.
+    failing: Cell<Option<&'static str>>,
+    injected: F<u32>,
+    named: F<bool>,
+}
+
+impl Ctx {
+    /// Plans account `i`. Accounts that are not planned never park and never fail.
+    pub(super) fn plan(&self, i: usize, op: &Op) {
+        let a = &self.accounts[i];
+        a.yields.set(0);
+        let at = if op.preempt_at == 0 { u32::MAX } else { u32::from(op.preempt_at) };
+        a.preempt_at.set(at);
+        a.next_yield.set(at.min(STEP_BUDGET));
+        a.preempt_for.set(op.preempt_for.max(1));
+        a.calls.set(0);
+        a.fail_at.set(if op.fail_at() == 0 { u32::MAX } else { u32::from(op.fail_at()) });
+        a.persistent.set(op.fail_persistent());
+        a.failing.set(None);
+        a.injected.set(0);
+        a.named.set(false);
+    }
+
+    pub(super) fn plan_named(&self, points: &[NamedPoint]) {
+        let mut named = self.named.borrow_mut();
+        named.clear();
+        for p in points {
+            if p.op < MAX_OPS {
+                self.accounts[p.op].named.set(true);
+            }
+            named.push((p.clone(), Cell::new(0)));
+        }
+    }
+
+    /// The named points of the plan that the run did not reach.
+    pub(super) fn unreached(&self) -> Vec<NamedPoint> {
+        let named = self.named.borrow();
+        named.iter().filter(|(p, n)| n.get() < p.occurrence).map(|(p, _)| p.clone()).collect()
+    }
+
+    /// A place where the current thread may be switched away from. Parks it when the
+    /// plan of its account says so.
+    #[inline]
+    pub fn yield_at(&self, name: &'static str) -> Switch<'_> {
+        let a = &self.accounts[self.fibers[self.current.get() as usize].account.get() as usize];
+        let n = a.yields.inc();
+        if n >= a.next_yield.get() || a.named.get() || self.recording.get() {
+            self.yield_slow(a, n, name);
+        }
+        Switch::new(self)
+    }
+
+    #[cold]
+    fn yield_slow(&self, a: &Account, n: u32, name: &'static str) {
+        self.record(|| What::Yield(name));
+        if n >= STEP_BUDGET {
+            self.violate(&rules::ENDLESS, ObjRef::NONE, ObjRef::NONE, [n, 0]);
+            // Whatever layer ends the run: this thread never would.
+            self.stopped.set(true);
+            return;
+        }
+        let hit = n == a.preempt_at.get()
+            || a.named.get() && self.named_hit(name, |k| k == PointKind::Preempt).is_some();
+        if hit {
+            let f = &self.fibers[self.current.get() as usize];
+            f.state.set(FiberState::Parked);
+            f.parked_for.set(a.preempt_for.get());
+            a.preempt_at.set(u32::MAX);
+            a.next_yield.set(STEP_BUDGET);
+            self.bump(|c| c.preempted += 1);
+            self.record(|| What::Park(name));
+        }
+    }
+
+    /// Counts a point against the named plan; the kind of the point that it hits.
+    fn named_hit(&self, name: &str, want: impl Fn(PointKind) -> bool) -> Option<PointKind> {
+        let op = self.fibers[self.current.get() as usize].account.get() as usize;
+        let named = self.named.borrow();
+        let (p, n) = named.iter().find(|(p, _)| p.op == op && want(p.kind) && p.name == name)?;
+        n.set(n.get().saturating_add(1));
+        let persistent = p.kind == PointKind::Fail { persistent: true };
+        (n.get() == p.occurrence || persistent && n.get() > p.occurrence).then_some(p.kind)
+    }
+
+    /// A fallible call: whether it fails now, because the plan says so.
+    #[inline]
+    pub fn fails(&self, name: &'static str) -> bool {
+        let a = &self.accounts[self.fibers[self.current.get() as usize].account.get() as usize];
+        let n = a.calls.inc();
+        if n >= a.fail_at.get() || a.named.get() || self.recording.get() {
+            return self.fails_slow(a, n, name);
+        }
+        false
+    }
+
+    #[cold]
+    fn fails_slow(&self, a: &Account, n: u32, name: &'static str) -> bool {
+        let by_ordinal = if n == a.fail_at.get() {
+            if a.persistent.get() {
+                a.failing.set(Some(name));
+            }
+            true
+        } else {
+            a.failing.get() == Some(name)
+        };
+        let failed = by_ordinal
+            || a.named.get() && self.named_hit(name, |k| k != PointKind::Preempt).is_some();
+        if failed {
+            a.injected.inc();
+            self.bump(|c| c.injected += 1);
+        }
+        self.record(|| What::Call(name, failed));
+        failed
+    }
+
+    /// How many faults the current account has met.
+    pub fn injected(&self) -> u32 {
+        self.accounts[self.fibers[self.current.get() as usize].account.get() as usize]
+            .injected
+            .get()
+    }
+
+    // ---- budgets -------------------------------------------------------------
+
+    /// Takes one unit of the operation's fuel for one element of a list walk. False
+    /// when it is used up: the walk must end.
+    #[inline]
+    pub fn fuel(&self) -> bool {
+        let left = self.fuel.get();
+        if left == 0 {
+            self.violate(&rules::ENDLESS, ObjRef::NONE, ObjRef::NONE, [0, FUEL]);
+            return false;
+        }
+        self.fuel.set(left - 1);
+        true
+    }
+
+    /// Gives a new operation its fuel.
+    pub(super) fn refuel(&self) {
+        self.fuel.set(FUEL);
+    }
+}
