@@ -160,7 +160,7 @@ pub async fn in_control(k: &K, cmd: Cmd, ifp: IfId, req: AliasReq) -> i32 {
         Cmd::Sifflags => return EINVAL,
     };
 
-    let w = window_open(k, d::W8_DOUBLE_DIFADDR);
+    let w = if cmd == Cmd::Difaddr { window_open(k, d::W8_DOUBLE_DIFADDR) } else { 0 };
     lwkt_serialize_enter(k, ifp, "in_control:lwkt_serialize_enter").await;
     addrhead_remove(k, ifp, ia);
     in_ifaddrhead_remove(k, ia);

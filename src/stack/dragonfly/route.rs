@@ -285,12 +285,15 @@ pub fn rtfree(k: &K, rt: RtId) {
         if k[rt].rt_flags.get() & RTF_UP != 0 {
             return;
         }
+        let foreign = k[rt].cpu.get() as usize != k.mycpuid();
+        if foreign {
+            k.violate(&super::invariants::I11_OWNER_CPU, ObjRef::of(rt), ObjRef::NONE, [0, 0]);
+        }
         let ifa = k[rt].rt_ifa.get();
         if !ifa.is_null() {
             // The pointer dies with the route, at once: the books count pointers.
             k[rt].rt_ifa.set(IfaId::NULL);
             ifafree(k, ifa);
-            let foreign = k[rt].cpu.get() as usize != k.mycpuid();
             if k.on(d::C2_EXTRA_IFAFREE_RTFREE) || foreign && k.on(d::C5_WRONG_CPU) {
                 ifafree(k, ifa);
             }
