@@ -308,6 +308,14 @@ impl Stack for Toy {
     fn defects() -> &'static [Defect] {
         &[]
     }
+    fn rules() -> &'static [&'static crate::shadow::Rule] {
+        &[]
+    }
+
+    fn explain(_: &crate::shadow::Violation) -> String {
+        String::new()
+    }
+
     fn locks() -> &'static [LockInfo] {
         LOCKS
     }

@@ -13,6 +13,7 @@ use crate::kern::exec::{Config, Outcome};
 use crate::kern::lock::LockInfo;
 use crate::kern::slab::{Id, ObjRef, Object};
 use crate::program::{Grammar, Op, Program};
+use crate::shadow::{Rule, Violation};
 use std::future::Future;
 
 /// Errno of an operation that the harness itself refuses: too many threads alive.
@@ -106,6 +107,11 @@ pub trait Stack: Sized + 'static {
     fn grammar() -> &'static Grammar;
     /// The defects; their bit is their index.
     fn defects() -> &'static [Defect];
+    /// The invariants that it adds to [`crate::shadow::rules::ALL`].
+    fn rules() -> &'static [&'static Rule];
+    /// What the numbers of a violation of one of them mean, for reports; empty when they
+    /// say nothing.
+    fn explain(v: &Violation) -> String;
     /// The locks, by [`crate::kern::lock::LockId`].
     fn locks() -> &'static [LockInfo];
     /// Name of an object class, for reports.
@@ -149,6 +155,10 @@ pub trait Machine {
     fn grammar(&self) -> &'static Grammar;
     /// The defects; their bit is their index.
     fn defects(&self) -> &'static [Defect];
+    /// The invariants that the stack adds to the shared rules.
+    fn rules(&self) -> &'static [&'static Rule];
+    /// What the numbers of a violation of one of them mean.
+    fn explain(&self, v: &Violation) -> String;
     /// Runs a program from boot to audit.
     fn run(&mut self, p: &Program, cfg: Config) -> Outcome;
     /// Lines describing an object and its holders as the last run left them.
@@ -166,6 +176,14 @@ impl<S: Stack> Machine for Kernel<S> {
 
     fn defects(&self) -> &'static [Defect] {
         S::defects()
+    }
+
+    fn rules(&self) -> &'static [&'static Rule] {
+        S::rules()
+    }
+
+    fn explain(&self, v: &Violation) -> String {
+        S::explain(v)
     }
 
     fn run(&mut self, p: &Program, cfg: Config) -> Outcome {

@@ -226,7 +226,7 @@ fn violation_line(m: &dyn Machine, v: &Violation) -> String {
     line + &numbers(m, v)
 }
 
-/// What the two numbers of a violation mean; a stack's own rules show them bare.
+/// What the two numbers of a violation mean; a stack explains its own rules.
 fn numbers(m: &dyn Machine, v: &Violation) -> String {
     let [a, b] = v.detail;
     let lock = |l: u32| u8::try_from(l).map_or("?", |l| m.lock_name(l));
@@ -235,7 +235,10 @@ fn numbers(m: &dyn Machine, v: &Violation) -> String {
         let how = match b {
             1 => "taken twice by one thread",
             2 => "released by a stranger",
-            _ => "kept on return",
+            3 => "kept on return",
+            4 => "asked for in a mode that it does not have",
+            5 => return " (a critical section is left too often, or not left)".to_string(),
+            _ => "not held where its callout is changed",
         };
         format!(" ({} {how})", lock(a))
     } else if is(&rules::LOCK_ORDER) {
@@ -250,10 +253,11 @@ fn numbers(m: &dyn Machine, v: &Violation) -> String {
             n if n == u32::from(TEARDOWN) => " (held by the teardown)".to_string(),
             n => format!(" (held by operation {})", n + 1),
         }
-    } else if v.detail == [0, 0] {
-        String::new()
     } else {
-        format!(" ({a}, {b})")
+        match m.explain(v) {
+            words if words.is_empty() => words,
+            words => format!(" ({words})"),
+        }
     }
 }
 

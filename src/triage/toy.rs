@@ -247,6 +247,14 @@ impl Stack for Toy {
         DEFECTS
     }
 
+    fn rules() -> &'static [&'static crate::shadow::Rule] {
+        &[]
+    }
+
+    fn explain(_: &crate::shadow::Violation) -> String {
+        String::new()
+    }
+
     fn locks() -> &'static [LockInfo] {
         &LOCKS
     }

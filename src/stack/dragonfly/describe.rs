@@ -1,16 +1,83 @@
 //! What a report shows of an object: its fields, its holders, its lists.
 
 use super::K;
-use super::invariants::lists_of;
+use super::invariants::{self as inv, lists_of};
 use super::objects::*;
 use super::route::HOST;
 use super::verbs::IFS;
 use crate::kern::slab::{Id, ObjRef};
+use crate::shadow::Violation;
 
 /// Dotted quad.
 pub fn quad(a: u32) -> String {
     let b = a.to_be_bytes();
     format!("{}.{}.{}.{}", b[0], b[1], b[2], b[3])
+}
+
+/// What the numbers of a violation of one of this stack's invariants mean.
+pub fn explain(v: &Violation) -> String {
+    let [a, b] = v.detail;
+    let is = |rule| std::ptr::eq(v.rule, rule);
+    if is(&inv::I1_COUNT) {
+        return match b {
+            0 => format!("ifa_refcnt wraps to {a}"),
+            _ => format!("ifa_refcnt {}, held by {b}", a as i32),
+        };
+    }
+    if is(&inv::I9_RT_REFCNT) {
+        return match v.other.is_none() {
+            true => format!("rt_refcnt {}, held by {b}", a as i32),
+            false => "held although it is freed".to_string(),
+        };
+    }
+    if is(&inv::I2_DEAD_ON_LIST) {
+        return match b {
+            0 => format!("freed while on {a} list(s)"),
+            1 => "found on in_ifaddrhead".to_string(),
+            2 => format!("found in bucket {a} of in_ifaddrhashtbl"),
+            _ => "found on if_addrhead".to_string(),
+        };
+    }
+    if is(&inv::I5_LISTS) {
+        return match b {
+            1 => "the links of in_ifaddrhead disagree".to_string(),
+            3 => "the links of if_addrhead disagree".to_string(),
+            _ => "on one of if_addrhead and in_ifaddrhead".to_string(),
+        };
+    }
+    if is(&inv::I6_HASH) {
+        return match b {
+            0 => format!("in bucket {a}, twice or where it does not belong"),
+            1 => format!("another one with the same address in bucket {a}"),
+            _ => "listed and not hashed, or hashed and not listed".to_string(),
+        };
+    }
+    if is(&inv::I8_IFA_ROUTE) {
+        return match b {
+            1 => format!("cpu {a} has an interface route that IFA_ROUTE or the address does not account for"),
+            _ => format!("IFA_ROUTE is set, {a} CPU(s) have the route"),
+        };
+    }
+    if is(&inv::I9_RTF_UP) {
+        return match a {
+            1 => "freed with RTF_UP set".to_string(),
+            2 => format!("a stranger in the tree of cpu {b}"),
+            _ => "flag and tree disagree".to_string(),
+        };
+    }
+    if is(&inv::I15_DELETED) {
+        return format!("the tree of cpu {a} has a route of it");
+    }
+    if is(&inv::I16_FAILED_CHANGED) {
+        return format!("errno {a}");
+    }
+    if is(&inv::I16_NOT_REPORTED) {
+        return format!("{} is not there", quad(a));
+    }
+    if is(&inv::I7_FOREIGN_STACK) {
+        return format!("the stack of thread {}", a + 1);
+    }
+    String::new()
 }
 
 fn ptr<T>(class: &str, id: Id<T>) -> String {

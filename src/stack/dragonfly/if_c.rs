@@ -295,7 +295,7 @@ async fn if_ctlinput(k: &K, ifp: IfId, cmd: Prc) {
     let mut i = k[ifp].if_addrhead.first.get();
     while !i.is_null() && k.fuel() {
         {
-            let _ifa = k.hold(ObjRef::of(i), false);
+            let _ifa = hold_ia(k, i);
             rip_ctlinput(k, cmd, k[i].ifa_addr.get()).await;
         }
         i = k[i].ifa_link.next.get();

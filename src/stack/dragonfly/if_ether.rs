@@ -189,25 +189,34 @@ pub async fn arp_input(k: &K, addr: u32) -> i32 {
         k.set_cpu(cpu);
         {
             let _t = rtable_thread(k, cpu);
-            let _f = k.frame(&Func { name: "arp_update_oncpu", file: FILE });
-            let la = arplookup(k, addr, cpu == 0);
-            if !la.is_null() {
-                let rt = k[la].la_rt.get();
-                let r = &k[rt];
-                if let Gateway::Link(i, _) = r.rt_gateway.get() {
-                    r.rt_gateway.set(Gateway::Link(i, true));
-                }
-                if r.rmx_expire.get() != 0 || r.rt_flags.get() & RTF_STATIC == 0 {
-                    r.rmx_expire.set(k.now() + ARPT_KEEP);
-                }
-                found = true;
-            }
+            found |= arp_update_oncpu(k, addr);
         }
         k.unlock(rtable_portfn(cpu));
         k.yield_at("arp_update_msghandler:lwkt_forwardmsg").await;
     }
+    // Once more, in this thread.
+    k.set_cpu(0);
+    found |= arp_update_oncpu(k, addr);
     k.unlock(cpu_portfn(0));
     if found { 0 } else { ESRCH }
+}
+
+/// `arp_update_oncpu` for a reply that is addressed to us: the entry is made on every CPU.
+fn arp_update_oncpu(k: &K, addr: u32) -> bool {
+    let _f = k.frame(&Func { name: "arp_update_oncpu", file: FILE });
+    let la = arplookup(k, addr, true);
+    if la.is_null() {
+        return false;
+    }
+    let rt = k[la].la_rt.get();
+    let r = &k[rt];
+    if let Gateway::Link(i, _) = r.rt_gateway.get() {
+        r.rt_gateway.set(Gateway::Link(i, true));
+    }
+    if r.rmx_expire.get() != 0 || r.rt_flags.get() & RTF_STATIC == 0 {
+        r.rmx_expire.set(k.now() + ARPT_KEEP);
+    }
+    true
 }
 
 /// Somebody sends to `addr`: `arpresolve` with no route of its own.

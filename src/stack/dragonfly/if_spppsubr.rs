@@ -47,7 +47,7 @@ async fn sppp_set_ip_addr(k: &K, ifp: IfId, src: u32) {
     // not look at the flag.
     let ifa = first_inet(k, ifp);
     if !ifa.is_null() && !taken(k, ifp, ifa, src) {
-        let _ifa = k.hold(ObjRef::of(ifa), false);
+        let _ifa = hold_ia(k, ifa);
         let blind = k.on(d::SPPP_IFA_ROUTE);
         let routed = k[ifa].ifa_flags.get() & IFA_ROUTE != 0;
         if blind || routed {

@@ -53,15 +53,20 @@ pub async fn tapclose(k: &K, name: u8) -> i32 {
     if k[ifp].if_flags.get() & IFF_UP != 0 {
         k.yield_at("tapclose:ifnet_detach_event").await;
         if_down(k, ifp).await;
+        let zeroes = k.on(d::C4_TAPCLOSE_ZEROES);
+        if zeroes {
+            lwkt_serialize_enter(k, ifp, "tapclose:lwkt_serialize_enter").await;
+        }
         if k[ifp].if_flags.get() & IFF_RUNNING != 0 {
-            if k.on(d::C4_TAPCLOSE_ZEROES) {
-                lwkt_serialize_enter(k, ifp, "tapclose:lwkt_serialize_enter").await;
+            if zeroes {
                 zero_addresses(k, ifp).await;
-                lwkt_serialize_exit(k, ifp);
             } else {
                 if_purgeaddrs_nolink(k, ifp).await;
             }
             k[ifp].if_flags.set(k[ifp].if_flags.get() & !IFF_RUNNING);
+        }
+        if zeroes {
+            lwkt_serialize_exit(k, ifp);
         }
     }
     k[ifp].open.set(false);

@@ -68,7 +68,7 @@ pub async fn tunclose(k: &K, name: u8) -> i32 {
         let mut i = k[ifp].if_addrhead.first.get();
         while !i.is_null() && k.fuel() {
             if ifa_family(k, i) == AF_INET {
-                let _ifa = k.hold(ObjRef::of(i), false);
+                let _ifa = hold_ia(k, i);
                 rtinit(k, i, Req::Delete, flags, Old::default()).await;
             }
             i = k[i].ifa_link.next.get();

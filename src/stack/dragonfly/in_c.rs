@@ -124,7 +124,7 @@ pub async fn in_control(k: &K, cmd: Cmd, ifp: IfId, req: AliasReq) -> i32 {
         ia = new;
         ia_is_new = true;
     }
-    let _ia = k.hold(ObjRef::of(ia), false);
+    let _ia = hold_ia(k, ia);
 
     let error = match cmd {
         Cmd::Sifdstaddr => return sifdstaddr(k, ifp, ia, req.dst.unwrap_or(0), p2p).await,

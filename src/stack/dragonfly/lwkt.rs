@@ -17,9 +17,10 @@ use super::K;
 use super::defects as d;
 use super::invariants as inv;
 use super::objects::*;
+use crate::kern::hands::Hold;
 use crate::kern::lock::{LockId, LockInfo, LockKind};
-use crate::kern::sched::Frame;
-use crate::kern::slab::ObjRef;
+use crate::kern::record::Frame;
+use crate::kern::slab::{ObjRef, Object};
 use crate::kern::trace::{Func, What};
 use crate::shadow::{FaultKind, rules};
 
@@ -172,7 +173,37 @@ pub fn control_exit(k: &K) {
 /// Lets go of the control token for the window of a way in, when both the way in and
 /// the enabling defect are on. Returns what [`window_close`] needs.
 pub fn window_open(k: &K, way_in: u8) -> u8 {
-    if k.on(d::IN_CONTROL_UNSERIALIZED) && k.on(way_in) { k.unlock_all(TOKEN) } else { 0 }
+    if !(k.on(d::IN_CONTROL_UNSERIALIZED) && k.on(way_in)) {
+        return 0;
+    }
+    let depth = k.unlock_all(TOKEN);
+    if depth != 0 {
+        warn_bare(k);
+    }
+    depth
+}
+
+/// I18, when the token has been let go: the addresses that this thread has in hand are
+/// protected by nothing any more.
+#[cold]
+fn warn_bare(k: &K) {
+    let me = k.current();
+    k.for_holds(|fiber, obj, counted| {
+        if fiber == me && obj.class == Ifaddr::CLASS && !counted {
+            k.violate(&inv::I18_BARE_ACROSS_YIELD, obj, ObjRef::NONE, [0, 0]);
+        }
+    });
+}
+
+/// Registers an address that the current thread has in hand, without a reference, over
+/// calls that block. That is I18 where not even the control token protects it.
+#[inline]
+pub fn hold_ia(k: &K, ia: IfaId) -> Hold<'_> {
+    let obj = ObjRef::of(ia);
+    if !k.owns_exclusively(TOKEN) {
+        k.violate(&inv::I18_BARE_ACROSS_YIELD, obj, ObjRef::NONE, [0, 0]);
+    }
+    k.hold(obj, false)
 }
 
 /// Takes the control token back after a window.

@@ -60,6 +60,7 @@ use crate::kern::queue::{Lists, Tailq};
 use crate::kern::slab::{ObjRef, Slab};
 use crate::kern::trace::Func;
 use crate::program::{Grammar, Op};
+use crate::shadow::{Rule, Violation};
 use ip_input::Packet;
 use objects::*;
 
@@ -287,6 +288,14 @@ impl Stack for Dragonfly {
 
     fn defects() -> &'static [Defect] {
         defects::DEFECTS
+    }
+
+    fn rules() -> &'static [&'static Rule] {
+        invariants::ALL
+    }
+
+    fn explain(v: &Violation) -> String {
+        describe::explain(v)
     }
 
     fn locks() -> &'static [LockInfo] {

@@ -3,9 +3,9 @@
 use super::K;
 use super::in_c::{in_ifscrub, route_flags};
 use super::in_rmx::in_ifadown;
+use super::lwkt::hold_ia;
 use super::objects::*;
 use super::route::{Old, Req, rtinit};
-use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 
 const FILE: &str = "sys/netinet/raw_ip.c";
@@ -33,7 +33,7 @@ pub async fn rip_ctlinput(k: &K, cmd: Prc, sa: Sa) {
     if ia.is_null() {
         return;
     }
-    let _ia = k.hold(ObjRef::of(ia), false);
+    let _ia = hold_ia(k, ia);
     let ifp = k[ia].ifa_ifp.get();
     match cmd {
         Prc::IfDown => {

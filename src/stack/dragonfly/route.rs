@@ -900,7 +900,7 @@ pub async fn rtinit(k: &K, ifa: IfaId, cmd: Req, flags: u32, old: Old) -> i32 {
         ifa,
         ifp: IfId::NULL,
     };
-    let _ifa = k.hold(ObjRef::of(ifa), false);
+    let _ifa = hold_ia(k, ifa);
     rtrequest1_global(k, cmd, &mut info, Callback::Rtinit(ifa)).await
 }
 
@@ -912,7 +912,9 @@ fn rtinit_rtrequest_callback(k: &K, cmd: Req, error: i32, rt: RtId, ifa: IfaId) 
     }
     if k.mycpuid() == 0 {
         // rt_newaddrmsg reads ifa_addr.
+        rtref(k, rt);
         load_sa(k, k[ifa].ifa_addr.get(), "ifa->ifa_addr");
+        rtunref(k, rt);
     }
     if cmd == Req::Delete {
         free_deleted(k, error, rt);

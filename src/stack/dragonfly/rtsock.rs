@@ -63,9 +63,11 @@ pub fn route_output_delete_callback(k: &K, error: i32, info: &mut RtInfo, rt: Rt
             k[ifa].user_deleted.set(true);
         }
     }
+    rtref(k, rt);
     if k.fails("fillrtmsg:reallocbuf") {
         // No way to return the error.
     }
+    rtunref(k, rt);
     if k.on(d::RTSOCK_DELETE_LEAK) {
         // fillrtmsg aims the request at the route for the CPUs to come.
         info.dst = Sa::Key(rt);

@@ -72,7 +72,7 @@ async fn tcp_connect(k: &K, inp: InpId, faddr: u32) -> i32 {
         check_domsg(k);
         {
             let _ia = match if_sin {
-                Sa::Addr(ia) if bare => Some(k.hold(ObjRef::of(ia), false)),
+                Sa::Addr(ia) if bare => Some(hold_ia(k, ia)),
                 _ => None,
             };
             k.yield_at("tcp_connect:lwkt_domsg").await;
