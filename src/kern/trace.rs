@@ -172,6 +172,16 @@ impl Fnv {
     }
 }
 
+impl std::hash::Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        self.bytes(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 impl Default for Fnv {
     fn default() -> Self {
         Fnv::new()

@@ -15,7 +15,10 @@ use super::signature::{Symptom, signature};
 use crate::program::{
     FAIL_PERSISTENT, Grammar, MAX_PREEMPT_AT, NamedPoint, Op, PointKind, Program,
 };
+use crate::kern::trace::Fnv;
 use crate::stack::Machine;
+use hashbrown::HashSet;
+use std::hash::BuildHasherDefault;
 use std::ops::Range;
 
 /// Rounds over all passes; one more than was ever seen to change anything is plenty.
@@ -33,7 +36,7 @@ pub fn minimize(m: &mut dyn Machine, c: Credited) -> Credited {
 pub fn minimize_keeping(m: &mut dyn Machine, c: Credited, keep: Keep<'_>) -> Credited {
     let grammar = m.grammar();
     let signature = signature(m, &c);
-    let mut s = Shrinker { m, best: c, signature, keep };
+    let mut s = Shrinker { m, best: c, signature, keep, refused: HashSet::default() };
     for _ in 0..ROUNDS {
         let passes: [fn(&mut Shrinker<'_>, &Grammar) -> bool; 8] = [
             drop_points,
@@ -61,15 +64,27 @@ struct Shrinker<'m> {
     best: Credited,
     signature: String,
     keep: Keep<'m>,
+    /// Candidates that were not the same bug, with the defects they ran under: passes
+    /// come to the same program again and again.
+    refused: HashSet<(Program, u64), BuildHasherDefault<Fnv>>,
 }
 
 impl Shrinker<'_> {
     /// Takes the candidate if it is the same bug.
     fn accept(&mut self, candidate: &Program) -> bool {
-        let set = self.best.set;
-        if *candidate == self.best.program {
+        let key = (candidate.clone(), self.best.set);
+        if *candidate == self.best.program || self.refused.contains(&key) {
             return false;
         }
+        let taken = self.judge(candidate);
+        if !taken {
+            self.refused.insert(key);
+        }
+        taken
+    }
+
+    fn judge(&mut self, candidate: &Program) -> bool {
+        let set = self.best.set;
         let outcome = run(self.m, candidate, set, None);
         if Symptom::of(&outcome, candidate.header.stop) != Some(self.best.symptom) {
             return false;
