@@ -273,6 +273,14 @@ mod tests {
         fn defects(&self) -> &'static [Defect] {
             &[]
         }
+        fn rules(&self) -> &'static [&'static crate::shadow::Rule] {
+            &[]
+        }
+
+        fn explain(&self, _: &crate::shadow::Violation) -> String {
+            String::new()
+        }
+
         fn run(&mut self, p: &Program, _: Config) -> Outcome {
             assert!(p.ops.len() < 20, "too many for me");
             Outcome::default()

@@ -12,10 +12,10 @@ use super::credit::{Credited, credit};
 use super::replay::{Passed, recorded, run};
 use super::sets;
 use super::signature::{Symptom, signature};
+use crate::kern::trace::Fnv;
 use crate::program::{
     FAIL_PERSISTENT, Grammar, MAX_PREEMPT_AT, NamedPoint, Op, PointKind, Program,
 };
-use crate::kern::trace::Fnv;
 use crate::stack::Machine;
 use hashbrown::HashSet;
 use std::hash::BuildHasherDefault;

@@ -54,7 +54,9 @@ pub fn explain(v: &Violation) -> String {
     }
     if is(&inv::I8_IFA_ROUTE) {
         return match b {
-            1 => format!("cpu {a} has an interface route that IFA_ROUTE or the address does not account for"),
+            1 => format!(
+                "cpu {a} has an interface route that IFA_ROUTE or the address does not account for"
+            ),
             _ => format!("IFA_ROUTE is set, {a} CPU(s) have the route"),
         };
     }

@@ -104,7 +104,7 @@ pub async fn in_losing(k: &K, inp: InpId) {
                 Sa::Copy(Sin::inet(mask(r.plen.get())))
             },
             flags: r.rt_flags.get(),
-            ..RtInfo::new()
+            ..RtInfo::zeroed()
         };
         let callback =
             if k.on(d::IN_LOSING_DELETE_LEAK) { Callback::None } else { Callback::InLosing };

@@ -14,7 +14,7 @@
 //! | [`if_c`] | `net/if.c` |
 //! | [`in_c`] | `netinet/in.c` |
 //! | [`in_rmx`] | `netinet/in_rmx.c` |
-//! | [`route`], [`rtsock`] | `net/route.c`, `net/radix.c`, `net/rtsock.c` |
+//! | [`route`], [`radix`], [`rtsock`] | `net/route.c`, `net/radix.c`, `net/rtsock.c` |
 //! | [`raw_ip`] | `netinet/raw_ip.c` |
 //! | [`if_ether`] | `netinet/if_ether.c` |
 //! | [`in_pcb`], [`tcp`], [`udp_usrreq`] | `netinet/in_pcb.c`, `tcp_*.c`, `udp_usrreq.c` |
@@ -41,6 +41,7 @@ pub mod ip_input;
 pub mod ip_output;
 pub mod lwkt;
 pub mod objects;
+pub mod radix;
 pub mod raw_ip;
 pub mod route;
 pub mod rtsock;

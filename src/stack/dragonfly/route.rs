@@ -1,4 +1,4 @@
-//! `sys/net/route.c`, `sys/net/radix.c`: routes, one full table for each CPU.
+//! `sys/net/route.c`: routes, one full table for each CPU.
 
 use super::K;
 use super::defects as d;
@@ -7,6 +7,7 @@ use super::if_ether::arp_rtrequest;
 use super::in_rmx::{in_addroute, in_closeroute, in_matchroute};
 use super::lwkt::*;
 use super::objects::*;
+pub use super::radix::*;
 use super::{
     EADDRNOTAVAIL, EAFNOSUPPORT, EDQUOT, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, ENOBUFS,
     EOPNOTSUPP, ESRCH,
@@ -16,23 +17,6 @@ use crate::kern::trace::{Func, What};
 use crate::shadow::FaultKind;
 
 const FILE: &str = "sys/net/route.c";
-
-/// Prefix length of a host route, which has no mask.
-pub const HOST: u8 = 33;
-
-/// Prefix length of a netmask.
-pub fn plen(mask: u32) -> u8 {
-    mask.leading_ones() as u8
-}
-
-/// The mask of a prefix length.
-pub fn mask(plen: u8) -> u32 {
-    match plen {
-        0 => 0,
-        1..=31 => !0 << (32 - plen),
-        _ => !0,
-    }
-}
 
 /// A routing message's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +50,7 @@ pub struct RtInfo {
 
 impl RtInfo {
     /// `bzero`.
-    pub fn new() -> RtInfo {
+    pub fn zeroed() -> RtInfo {
         RtInfo {
             dst: Sa::Null,
             gateway: Sa::Null,
@@ -97,117 +81,6 @@ pub enum Callback {
     InLosing,
 }
 
-// ---- sys/net/radix.c --------------------------------------------------------------
-
-/// The routes of a CPU's table in key order, host routes before networks of the same
-/// key.
-pub fn table(k: &K, cpu: usize) -> impl Iterator<Item = RtId> + '_ {
-    (0..k.st.table_len[cpu].get() as usize).map(move |i| k.st.tables[cpu][i].get())
-}
-
-/// `rn_match`: the longest prefix.
-pub fn rn_match(k: &K, cpu: usize, addr: u32) -> RtId {
-    let mut best = RtId::NULL;
-    let mut len = 0;
-    for id in table(k, cpu) {
-        let rt = &k[id];
-        let p = rt.plen.get();
-        if addr & mask(p) == rt.rt_key.get() && (best.is_null() || p > len) {
-            best = id;
-            len = p;
-        }
-    }
-    best
-}
-
-/// The route of exactly this key and prefix length.
-pub fn rn_find(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
-    table(k, cpu)
-        .find(|&id| k[id].rt_key.get() == key && k[id].plen.get() == plen)
-        .unwrap_or(RtId::NULL)
-}
-
-/// `rn_addroute`: false when the key is there already.
-pub fn rn_addroute(k: &K, cpu: usize, rt: RtId) -> bool {
-    let order = |id: RtId| (k[id].rt_key.get(), HOST - k[id].plen.get());
-    let n = k.st.table_len[cpu].get() as usize;
-    let t = &k.st.tables[cpu];
-    let at = (0..n).find(|&i| order(t[i].get()) >= order(rt)).unwrap_or(n);
-    if at < n && order(t[at].get()) == order(rt) {
-        return false;
-    }
-    if n == t.len() {
-        k.exhaust();
-        return false;
-    }
-    for i in (at..n).rev() {
-        t[i + 1].set(t[i].get());
-    }
-    t[at].set(rt);
-    k.st.table_len[cpu].set(n as u8 + 1);
-    k.record(|| What::List("rt_tables", true, ObjRef::of(rt)));
-    true
-}
-
-/// `rn_delete`: takes the route of this key out of the tree.
-fn rn_delete(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
-    let n = k.st.table_len[cpu].get() as usize;
-    let t = &k.st.tables[cpu];
-    for i in 0..n {
-        let id = t[i].get();
-        if k[id].rt_key.get() == key && k[id].plen.get() == plen {
-            for j in i + 1..n {
-                t[j - 1].set(t[j].get());
-            }
-            k.st.table_len[cpu].set(n as u8 - 1);
-            k.record(|| What::List("rt_tables", false, ObjRef::of(id)));
-            return id;
-        }
-    }
-    RtId::NULL
-}
-
-/// `rn_walktree`: calls `f` on every route. As in the original the next leaf is found
-/// before `f` is called on this one, "since it might vanish, too"; when `f` frees that
-/// next leaf, the walk goes on from a corpse.
-pub fn rn_walktree(k: &K, cpu: usize, f: impl FnMut(&K, RtId)) {
-    walk(k, cpu, |_| true, f);
-}
-
-/// `rn_walktree_from`: the routes below `key`/`plen`. It starts again after each call
-/// from what is there then, which the callers rely on.
-pub fn rn_walktree_from(k: &K, cpu: usize, key: u32, plen: u8, mut f: impl FnMut(&K, RtId)) {
-    let m = mask(plen);
-    let mut after: Option<(u32, u8)> = None;
-    while k.fuel() {
-        let next = table(k, cpu).find(|&id| {
-            let r = &k[id];
-            let o = (r.rt_key.get(), HOST - r.plen.get());
-            r.rt_key.get() & m == key && after.is_none_or(|a| o > a)
-        });
-        let Some(id) = next else { return };
-        after = Some((k[id].rt_key.get(), HOST - k[id].plen.get()));
-        f(k, id);
-        if k.stopped() {
-            return;
-        }
-    }
-}
-
-fn walk(k: &K, cpu: usize, want: impl Fn(RtId) -> bool, mut f: impl FnMut(&K, RtId)) {
-    let mut id = table(k, cpu).find(|&i| want(i)).unwrap_or(RtId::NULL);
-    while !id.is_null() && k.fuel() && !k.stopped() {
-        let here = (k[id].rt_key.get(), HOST - k[id].plen.get());
-        let next = table(k, cpu)
-            .find(|&i| want(i) && (k[i].rt_key.get(), HOST - k[i].plen.get()) > here)
-            .unwrap_or(RtId::NULL);
-        f(k, id);
-        id = next;
-    }
-}
-
-// ---- sys/net/route.c --------------------------------------------------------------
-
 /// `rtalloc_ign`: fills `ro_rt` of a route cache.
 pub fn rtalloc_ign(k: &K, ro_rt: RtId, dst: u32, ignore: u32) -> RtId {
     if !ro_rt.is_null() {
@@ -229,7 +102,7 @@ pub fn rtlookup_common(k: &K, dst: u32, ignore: u32) -> RtId {
     }
     if k[rt].rt_flags.get() & !ignore & (RTF_CLONING | RTF_PRCLONING) != 0 {
         let mut clone = rt;
-        let mut info = RtInfo { dst: Sa::Copy(Sin::inet(dst)), ..RtInfo::new() };
+        let mut info = RtInfo { dst: Sa::Copy(Sin::inet(dst)), ..RtInfo::zeroed() };
         if rtrequest1(k, Req::Resolve, &mut info, Some(&mut clone)) == 0 {
             return clone;
         }
@@ -388,7 +261,7 @@ pub fn rtrequest_delete(k: &K, rt: RtId) -> i32 {
         dst: Sa::Copy(Sin::inet(r.rt_key.get())),
         netmask: if host { Sa::Null } else { Sa::Copy(Sin::inet(mask(r.plen.get()))) },
         flags: r.rt_flags.get(),
-        ..RtInfo::new()
+        ..RtInfo::zeroed()
     };
     rtrequest1(k, Req::Delete, &mut info, None)
 }
@@ -461,7 +334,7 @@ pub async fn rtrequest1_global(k: &K, req: Req, info: &mut RtInfo, callback: Cal
 /// Ours: deletes what rtrequest1 has just added on this CPU.
 fn rtrequest1_undo(k: &K, info: &RtInfo) {
     let mut back =
-        RtInfo { dst: info.dst, netmask: info.netmask, flags: info.flags, ..RtInfo::new() };
+        RtInfo { dst: info.dst, netmask: info.netmask, flags: info.flags, ..RtInfo::zeroed() };
     let mut rt = RtId::NULL;
     if rtrequest1(k, Req::Delete, &mut back, Some(&mut rt)) == 0 {
         rtfree(k, rt);
@@ -845,7 +718,7 @@ fn rtredirect_oncpu(k: &K, dst: u32, gateway: u32) -> i32 {
         gateway: Sa::Copy(Sin::inet(gateway)),
         flags: RTF_HOST | RTF_GATEWAY | RTF_DYNAMIC,
         ifa,
-        ..RtInfo::new()
+        ..RtInfo::zeroed()
     };
     let mut new = RtId::NULL;
     let error = rtrequest1(k, Req::Add, &mut info, Some(&mut new));

@@ -41,7 +41,7 @@ pub async fn route_output(k: &K, req: Req, callback: Callback, r: RouteReq) -> i
         gateway: r.gateway.map_or(Sa::Null, Sa::Copy),
         netmask: if host { Sa::Null } else { Sa::Copy(Sin::inet(mask(r.plen))) },
         flags: RTF_UP | RTF_STATIC | gateway_flag | if host { RTF_HOST } else { 0 },
-        ..RtInfo::new()
+        ..RtInfo::zeroed()
     };
     let error = rtrequest1_global(k, req, &mut info, callback).await;
     control_exit(k);

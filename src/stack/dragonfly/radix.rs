@@ -1,0 +1,133 @@
+//! `sys/net/radix.c`: the tree of a CPU's routes.
+//!
+//! A table is kept in key order, which is all that its users see of the radix tree: the
+//! longest match, the exact key, and walks.
+
+use super::K;
+use super::objects::*;
+use crate::kern::slab::ObjRef;
+use crate::kern::trace::What;
+
+/// Prefix length of a host route, which has no mask.
+pub const HOST: u8 = 33;
+
+/// Prefix length of a netmask.
+pub fn plen(mask: u32) -> u8 {
+    mask.leading_ones() as u8
+}
+
+/// The mask of a prefix length.
+pub fn mask(plen: u8) -> u32 {
+    match plen {
+        0 => 0,
+        1..=31 => !0 << (32 - plen),
+        _ => !0,
+    }
+}
+
+/// The routes of a CPU's table in key order, host routes before networks of the same
+/// key.
+pub fn table(k: &K, cpu: usize) -> impl Iterator<Item = RtId> + '_ {
+    (0..k.st.table_len[cpu].get() as usize).map(move |i| k.st.tables[cpu][i].get())
+}
+
+/// `rn_match`: the longest prefix.
+pub fn rn_match(k: &K, cpu: usize, addr: u32) -> RtId {
+    let mut best = RtId::NULL;
+    let mut len = 0;
+    for id in table(k, cpu) {
+        let rt = &k[id];
+        let p = rt.plen.get();
+        if addr & mask(p) == rt.rt_key.get() && (best.is_null() || p > len) {
+            best = id;
+            len = p;
+        }
+    }
+    best
+}
+
+/// The route of exactly this key and prefix length.
+pub fn rn_find(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
+    table(k, cpu)
+        .find(|&id| k[id].rt_key.get() == key && k[id].plen.get() == plen)
+        .unwrap_or(RtId::NULL)
+}
+
+/// `rn_addroute`: false when the key is there already.
+pub fn rn_addroute(k: &K, cpu: usize, rt: RtId) -> bool {
+    let order = |id: RtId| (k[id].rt_key.get(), HOST - k[id].plen.get());
+    let n = k.st.table_len[cpu].get() as usize;
+    let t = &k.st.tables[cpu];
+    let at = (0..n).find(|&i| order(t[i].get()) >= order(rt)).unwrap_or(n);
+    if at < n && order(t[at].get()) == order(rt) {
+        return false;
+    }
+    if n == t.len() {
+        k.exhaust();
+        return false;
+    }
+    for i in (at..n).rev() {
+        t[i + 1].set(t[i].get());
+    }
+    t[at].set(rt);
+    k.st.table_len[cpu].set(n as u8 + 1);
+    k.record(|| What::List("rt_tables", true, ObjRef::of(rt)));
+    true
+}
+
+/// `rn_delete`: takes the route of this key out of the tree.
+pub fn rn_delete(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
+    let n = k.st.table_len[cpu].get() as usize;
+    let t = &k.st.tables[cpu];
+    for i in 0..n {
+        let id = t[i].get();
+        if k[id].rt_key.get() == key && k[id].plen.get() == plen {
+            for j in i + 1..n {
+                t[j - 1].set(t[j].get());
+            }
+            k.st.table_len[cpu].set(n as u8 - 1);
+            k.record(|| What::List("rt_tables", false, ObjRef::of(id)));
+            return id;
+        }
+    }
+    RtId::NULL
+}
+
+/// `rn_walktree`: calls `f` on every route. As in the original the next leaf is found
+/// before `f` is called on this one, "since it might vanish, too"; when `f` frees that
+/// next leaf, the walk goes on from a corpse.
+pub fn rn_walktree(k: &K, cpu: usize, f: impl FnMut(&K, RtId)) {
+    walk(k, cpu, |_| true, f);
+}
+
+/// `rn_walktree_from`: the routes below `key`/`plen`. It starts again after each call
+/// from what is there then, which the callers rely on.
+pub fn rn_walktree_from(k: &K, cpu: usize, key: u32, plen: u8, mut f: impl FnMut(&K, RtId)) {
+    let m = mask(plen);
+    let mut after: Option<(u32, u8)> = None;
+    while k.fuel() {
+        let next = table(k, cpu).find(|&id| {
+            let r = &k[id];
+            let o = (r.rt_key.get(), HOST - r.plen.get());
+            r.rt_key.get() & m == key && after.is_none_or(|a| o > a)
+        });
+        let Some(id) = next else { return };
+        after = Some((k[id].rt_key.get(), HOST - k[id].plen.get()));
+        f(k, id);
+        if k.stopped() {
+            return;
+        }
+    }
+}
+
+fn walk(k: &K, cpu: usize, want: impl Fn(RtId) -> bool, mut f: impl FnMut(&K, RtId)) {
+    let mut id = table(k, cpu).find(|&i| want(i)).unwrap_or(RtId::NULL);
+    while !id.is_null() && k.fuel() && !k.stopped() {
+        let here = (k[id].rt_key.get(), HOST - k[id].plen.get());
+        let next = table(k, cpu)
+            .find(|&i| want(i) && (k[i].rt_key.get(), HOST - k[i].plen.get()) > here)
+            .unwrap_or(RtId::NULL);
+        f(k, id);
+        id = next;
+    }
+}
