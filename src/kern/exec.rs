@@ -61,6 +61,22 @@ impl Outcome {
 
 /// Runs a program from boot to audit. A function of its arguments alone.
 pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
+    prepare(k, p, cfg);
+    let kernel = &*k;
+    Driver::new(kernel, |job| S::thread(kernel, job)).drive(p, cfg);
+    Outcome {
+        violation: k.cx.violation(),
+        fault: k.cx.fault(),
+        counts: k.cx.counts(),
+        exhausted: k.cx.exhausted(),
+        reached: k.cx.reached(),
+        unreached: if p.named.is_empty() { Vec::new() } else { k.cx.unreached() },
+        trace: cfg.record.then(|| Box::new(k.cx.take_trace())),
+    }
+}
+
+/// Boots, and plans the preemptions and faults.
+fn prepare<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) {
     let ncpus = p.header.ncpus.clamp(1, S::grammar().max_cpus);
     S::restore(&mut k.st, &k.boot[ncpus as usize - 1]);
     k.cx.reset(cfg.defects, cfg.stop.unwrap_or(p.header.stop), ncpus, cfg.record);
@@ -73,17 +89,15 @@ pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
     if !p.named.is_empty() || cfg.record {
         k.cx.plan_named(&p.named);
     }
+}
+
+/// Runs the operations of a program and stops when every thread has finished, before the
+/// teardown: the state at rest that they lead to stays in the kernel.
+pub fn run_to_rest<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) {
+    prepare(k, p, cfg);
     let kernel = &*k;
-    Driver::new(kernel, |job| S::thread(kernel, job)).drive(p, cfg);
-    Outcome {
-        violation: k.cx.violation(),
-        fault: k.cx.fault(),
-        counts: k.cx.counts(),
-        exhausted: k.cx.exhausted(),
-        reached: k.cx.reached(),
-        unreached: if p.named.is_empty() { Vec::new() } else { k.cx.unreached() },
-        trace: cfg.record.then(|| Box::new(k.cx.take_trace())),
-    }
+    let mut driver = Driver::new(kernel, |job| S::thread(kernel, job));
+    driver.operations(p, cfg);
 }
 
 /// Which detail [`rules::DEADLOCK`] has when threads are left that nothing will wake.
@@ -120,6 +134,14 @@ where
 
     /// The whole run; returns early when a finding ends it.
     fn drive(&mut self, p: &Program, cfg: Config) {
+        self.operations(p, cfg);
+        if !self.k.cx.stopped() {
+            self.tear_down();
+        }
+    }
+
+    /// The operations, until every thread has finished.
+    fn operations(&mut self, p: &Program, cfg: Config) {
         self.before = cfg.measure.then(|| self.k.st.clone());
         for (i, op) in p.ops.iter().enumerate() {
             self.issue(i as u8, op);
@@ -128,9 +150,6 @@ where
             }
         }
         self.release_all();
-        if !self.k.cx.stopped() {
-            self.tear_down();
-        }
     }
 
     /// Issues an operation, then lets those run on that were parked until now.

@@ -136,6 +136,10 @@ pub trait Stack: Sized + 'static {
     /// The final audit: nothing is left.
     fn audit_end(k: &Kernel<Self>);
 
+    /// A hash of the state at rest by a walk from the roots that renumbers: equal for
+    /// states that behave alike, however they came about.
+    fn fingerprint(k: &Kernel<Self>) -> u64;
+
     /// Lines describing an object and who holds it, for reports.
     fn describe(k: &Kernel<Self>, obj: ObjRef) -> Vec<String>;
 }

@@ -23,10 +23,13 @@
 //! | [`softclock`] | `kern/kern_timeout.c` |
 //! | [`defects`] | what was wrong |
 //! | [`invariants`] | what must hold |
+//! | [`describe`], [`fingerprint`] | dumps for reports; a hash of the state |
 //! | [`verbs`] | the operations |
 
 pub mod defects;
+pub mod describe;
 pub mod drivers;
+pub mod fingerprint;
 pub mod if_c;
 pub mod if_ether;
 pub mod if_spppsubr;
@@ -368,12 +371,14 @@ impl Stack for Dragonfly {
         }
     }
 
+    fn fingerprint(k: &K) -> u64 {
+        fingerprint::fingerprint(k)
+    }
+
     fn describe(k: &K, obj: ObjRef) -> Vec<String> {
         describe::describe(k, obj)
     }
 }
-
-pub mod describe;
 
 /// What is still to be torn down, first things first.
 fn next_teardown(k: &K, n: u32) -> Option<Teardown> {
