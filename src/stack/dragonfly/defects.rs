@@ -100,16 +100,18 @@ pub const SIFNETMASK_STALE_ROUTE: u8 = 40;
 pub const IFINDEX_HOLE: u8 = 41;
 /// tcp_usr_connect sends for a connection that another tcp thread owns.
 pub const CONNECT_AFTER_HANDOVER: u8 = 42;
+/// in_losing deletes what has taken its route's place.
+pub const IN_LOSING_DELETES_SUCCESSOR: u8 = 43;
 /// C2 hypothesis: rtrequest1 ADD takes no reference.
-pub const C2_NO_IFAREF_ADD: u8 = 43;
+pub const C2_NO_IFAREF_ADD: u8 = 44;
 /// C2 hypothesis: rtrequest1 RESOLVE takes no reference.
-pub const C2_NO_IFAREF_RESOLVE: u8 = 44;
+pub const C2_NO_IFAREF_RESOLVE: u8 = 45;
 /// C2 hypothesis: rtfree drops twice.
-pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 45;
+pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 46;
 /// C2 hypothesis: the failed insert drops twice.
-pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 46;
+pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 47;
 /// C5 hypothesis: freed on a CPU that does not own it.
-pub const C5_WRONG_CPU: u8 = 47;
+pub const C5_WRONG_CPU: u8 = 48;
 
 const UNSERIALIZED: u64 = 1 << IN_CONTROL_UNSERIALIZED;
 
@@ -499,6 +501,14 @@ pub static DEFECTS: &[Defect] = &[
         "sys/netinet/tcp_usrreq.c:tcp_usr_connect",
         "after the pcb was handed to another CPU's tcp thread, tcp_thread 0 still sends for it; a retransmit timer there may have dropped it meanwhile",
         "ours: the owner sends (upstream a46456f322 gives the owner its own route)",
+    ),
+    d(
+        "in-losing-deletes-successor",
+        "stale pointer",
+        Steps,
+        "sys/netinet/in_pcb.c:in_losing",
+        "a cached redirect that is long out of the tree is deleted by its key, which may be an interface route's by now",
+        "ours: only a route that is in the tree is deleted",
     ),
     hypothesis(
         "c2-no-ifaref-add",

@@ -96,6 +96,9 @@ pub fn arp_rtrequest(k: &K, req: Req, rt: RtId) {
                     let index = u32::from(k[r.rt_ifp.get()].if_index.get());
                     let null_sdl = Sa::Copy(Sin { family: AF_LINK, addr: index });
                     rt_setgate(k, rt, Sin::inet(r.rt_key.get()), null_sdl, false);
+                    // rt_expire = time_second: an entry that is cloned from this route and
+                    // never resolved is for arptimer to take. 0 would mean never.
+                    r.rmx_expire.set(k.now().max(1));
                     return;
                 }
             }

@@ -504,15 +504,22 @@ async fn in_addmulti(k: &K) {
 
 /// `in_broadcast`: reads every `ifa_addr` of the interface.
 pub fn in_broadcast(k: &K, addr: u32, ifp: IfId) -> bool {
+    if addr == 0 || addr == u32::MAX {
+        return true;
+    }
     if k[ifp].if_flags.get() & IFF_BROADCAST == 0 {
         return false;
     }
     let mut i = k[ifp].if_addrhead.first.get();
     while !i.is_null() && k.fuel() {
         if ifa_family(k, i) == AF_INET {
-            let m = k[i].ia_subnetmask.get();
-            let net = k[i].ia_addr.get().addr & m;
-            if plen(m) < 32 && (addr == net || addr == net | !m) {
+            // The subnet's and the classful network's, as 0 and as 1 bits.
+            let hosts = |m: u32| {
+                let net = k[i].ia_addr.get().addr & m;
+                addr == net || addr == net | !m
+            };
+            let subnet = k[i].ia_subnetmask.get();
+            if plen(subnet) < 32 && (hosts(subnet) || hosts(k[i].ia_netmask.get())) {
                 return true;
             }
         }

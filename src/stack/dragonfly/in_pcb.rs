@@ -34,9 +34,12 @@ pub fn in_pcballoc(k: &K, name: usize, tcp: bool) -> InpId {
 }
 
 /// `in_pcbladdr`: the local address to use towards `faddr`, as a bare pointer into the
-/// in_ifaddr.
-pub fn in_pcbladdr(k: &K, inp: InpId, faddr: u32) -> Result<Sa, i32> {
+/// in_ifaddr, and what `faddr` really is (it is changed in place).
+pub fn in_pcbladdr(k: &K, inp: InpId, faddr: u32) -> Result<(Sa, u32), i32> {
     let _f = k.frame(&Func { name: "in_pcbladdr", file: FILE });
+    // INADDR_ANY stands for the primary local address.
+    let first = k.st.in_ifaddrhead.first.get();
+    let faddr = if faddr == 0 && !first.is_null() { k[first].ia_addr.get().addr } else { faddr };
     let p = &k[inp];
     let rt = p.ro_rt.get();
     if !rt.is_null() && (k[rt].rt_flags.get() & RTF_UP == 0 || p.ro_dst.get() != faddr) {
@@ -65,7 +68,7 @@ pub fn in_pcbladdr(k: &K, inp: InpId, faddr: u32) -> Result<Sa, i32> {
             return Err(EADDRNOTAVAIL);
         }
     }
-    Ok(Sa::Addr(ia))
+    Ok((Sa::Addr(ia), faddr))
 }
 
 /// `in_pcbdetach`: the end of a pcb.
@@ -94,7 +97,9 @@ pub async fn in_losing(k: &K, inp: InpId) {
     if rt.is_null() {
         return;
     }
-    if k[rt].rt_flags.get() & RTF_DYNAMIC != 0 {
+    // As reported the key is deleted whether or not it still is this route's.
+    let ours = k[rt].rt_flags.get() & RTF_UP != 0 || k.on(d::IN_LOSING_DELETES_SUCCESSOR);
+    if k[rt].rt_flags.get() & RTF_DYNAMIC != 0 && ours {
         let r = &k[rt];
         let mut info = RtInfo {
             dst: Sa::Key(rt),

@@ -128,12 +128,13 @@ pub fn check_domsg(k: &K) {
     }
 }
 
-/// `lwkt_migratecpu`.
+/// `lwkt_migratecpu`: nothing when the thread is there already, else it is switched away
+/// from and goes on over there.
 pub async fn lwkt_migratecpu(k: &K, cpu: usize) {
     if k.mycpuid() != cpu {
         k.set_cpu(cpu);
+        k.yield_at("lwkt_migratecpu").await;
     }
-    k.yield_at("lwkt_migratecpu").await;
 }
 
 /// `netmsg_service_sync`: one message to each netisr thread; what was queued before

@@ -536,6 +536,10 @@ fn makeroute(
         free_rtentry(k, rt);
         return EEXIST;
     }
+    if req == Req::Resolve {
+        // The metrics come from the parent, its expiry among them.
+        r.rmx_expire.set(k[parent].rmx_expire.get());
+    }
     if req == Req::Resolve && k[parent].rt_flags.get() & (RTF_CLONING | RTF_PRCLONING) != 0 {
         r.rt_parent.set(parent);
         rtref(k, parent);

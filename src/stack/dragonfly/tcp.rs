@@ -57,8 +57,8 @@ pub async fn tcp_usr_connect(k: &K, name: usize, faddr: u32) -> i32 {
 
 async fn tcp_connect(k: &K, inp: InpId, faddr: u32) -> i32 {
     let _f = k.frame(&Func { name: "tcp_connect", file: USRREQ });
-    let if_sin = match in_pcbladdr(k, inp, faddr) {
-        Ok(sa) => sa,
+    let (if_sin, faddr) = match in_pcbladdr(k, inp, faddr) {
+        Ok(both) => both,
         Err(e) => return e,
     };
     let Some(laddr) = load_sa(k, if_sin, "if_sin->sin_addr") else { return EADDRNOTAVAIL };

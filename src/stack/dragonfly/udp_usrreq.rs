@@ -36,8 +36,8 @@ pub async fn udp_connect(k: &K, name: usize, faddr: u32) -> i32 {
 }
 
 fn in_pcbconnect(k: &K, inp: InpId, faddr: u32) -> i32 {
-    let if_sin = match in_pcbladdr(k, inp, faddr) {
-        Ok(sa) => sa,
+    let (if_sin, faddr) = match in_pcbladdr(k, inp, faddr) {
+        Ok(both) => both,
         Err(e) => return e,
     };
     let Some(laddr) = load_sa(k, if_sin, "if_sin->sin_addr") else { return EADDRNOTAVAIL };
@@ -60,7 +60,7 @@ pub async fn udp_send(k: &K, name: usize, to: u32) -> i32 {
             ip_output(k, inp, k[inp].inp_faddr.get())
         } else {
             match in_pcbladdr(k, inp, to) {
-                Ok(if_sin) => {
+                Ok((if_sin, to)) => {
                     load_sa(k, if_sin, "if_sin->sin_addr");
                     ip_output(k, inp, to)
                 }

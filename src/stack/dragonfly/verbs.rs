@@ -188,8 +188,8 @@ const VERBS: &[Verb] = &[
         SIOCSIFNETMASK,
         "SIOCSIFNETMASK",
         3,
-        &[IF, with(Role::Uses, ADDR), arg("mask", MASKS, ArgClass::Other), CPU],
-        "set the netmask of an address",
+        &[IF, arg("mask", MASKS, ArgClass::Other), CPU],
+        "set the netmask of the first address",
     ),
     v(
         SIOCSIFFLAGS,
@@ -371,9 +371,10 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
             let req = AliasReq { addr: addr(b), dst: Some(addr(b)), ..AliasReq::default() };
             address_ioctl(k, Cmd::Sifdstaddr, a, req).await
         }
-        SIOCSIFNETMASK => match mask_value(c) {
+        SIOCSIFNETMASK => match mask_value(b) {
+            // ifr_addr is the mask: that is also what the address is looked up by.
             Some(m) => {
-                let req = AliasReq { addr: addr(b), mask: Some(m), ..AliasReq::default() };
+                let req = AliasReq { addr: m, mask: Some(m), ..AliasReq::default() };
                 address_ioctl(k, Cmd::Sifnetmask, a, req).await
             }
             None => EINVAL,

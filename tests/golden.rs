@@ -1,0 +1,213 @@
+//! Golden traces: for every path of the facts, a program and the trace that it must leave.
+//!
+//! `tests/golden/NAME.ops` says in comments which path of `facts/dragonfly.md` it shows,
+//! and in `# study 3 4` which of its operations are compared; the others lead up to them.
+//! `defects as-reported` makes the path run as it was in December 2007; where the repair
+//! takes another way, `NAME-repaired` shows that one too. `NAME.ncpus1.trace` to `NAME.ncpus3.trace` are what it must leave:
+//! the source file of each function, then the events.
+//!
+//! The traces were read beside the kernel's source of December 2007, step by step. After
+//! a change that is meant, `IFSCRUB_BLESS=1 cargo test --test golden` writes them anew:
+//! read the difference beside that source again before it is committed.
+
+mod common;
+
+use common::{File, files, folder, names, of_operation, on_cpus, run};
+use ifscrub::kern::trace::{Func, What};
+use ifscrub::triage::listing::listing;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+/// The lock that stands for the one thread of the repaired control plane: nothing that the
+/// kernel of 2007 had, and so left out of the traces as reported.
+const TOKEN: &str = "control token";
+
+/// When this variable is set the golden files are written instead of compared.
+const BLESS: &str = "IFSCRUB_BLESS";
+
+/// Lines around a difference that are shown with it.
+const CONTEXT: usize = 4;
+
+/// Lines of a difference that are shown, at most, of each side.
+const SHOWN: usize = 30;
+
+fn golden() -> PathBuf {
+    folder("tests/golden")
+}
+
+/// The operations that a program asks to be compared, from 1.
+fn studied(f: &File) -> Vec<usize> {
+    let line = f.source.lines().find_map(|l| l.strip_prefix("# study "));
+    let line = line.unwrap_or_else(|| panic!("{}: no line `# study 1`", f.name));
+    let number = |word: &str| -> usize {
+        let n = word.parse().unwrap_or_else(|_| panic!("{}: `{word}` is no number", f.name));
+        assert!((1..=f.program.ops.len()).contains(&n), "{}: there is no operation {n}", f.name);
+        n
+    };
+    line.split_whitespace().map(number).collect()
+}
+
+/// The trace of the operations under study on `ncpus` CPUs.
+fn render(f: &File, ncpus: u8) -> String {
+    let studied = studied(f);
+    let p = on_cpus(&f.program, ncpus);
+    let ran = run(&p);
+    let all = listing(&*ran.machine, &ran.trace);
+    assert_eq!(all.lines().count(), ran.trace.events.len(), "every event is a line");
+    let events = ran.trace.events.iter().zip(all.lines());
+    let shown = events.filter(|(e, _)| studied.iter().any(|&op| of_operation(e, op)));
+
+    let reported = f.source.contains("\ndefects as-reported\n");
+    let mut functions: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut out = String::new();
+    for (e, line) in shown {
+        match e.what {
+            What::Lock(TOKEN) | What::Block(TOKEN) | What::Unlock(TOKEN) if reported => continue,
+            _ => {}
+        }
+        if let What::Enter(Func { name, file }) = e.what
+            && !file.is_empty()
+        {
+            functions.insert(name, file);
+        }
+        out += line;
+        out += "\n";
+        // What follows a fault of the kernel is the model leaving its functions.
+        if let What::Fault(_) = e.what {
+            break;
+        }
+    }
+    let width = functions.keys().map(|name| name.len()).max().unwrap_or(0);
+    let table = functions.iter().map(|(name, file)| format!("# {name:width$}  {file}\n"));
+    let unreached = &ran.outcome.unreached;
+    let unreached =
+        unreached.iter().map(|u| format!("# not reached: {}#{}\n", u.name, u.occurrence));
+    table.chain(unreached).collect::<String>() + &out
+}
+
+/// What two texts do not share, with the lines around it; `None` when they are the same.
+fn difference(expected: &str, found: &str) -> Option<String> {
+    if expected == found {
+        return None;
+    }
+    let (a, b): (Vec<_>, Vec<_>) = (expected.lines().collect(), found.lines().collect());
+    let same = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+    let rest = a.len().min(b.len()) - same;
+    let tail = a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| x == y).count().min(rest);
+    let mut out = format!("line {}:\n", same + 1);
+    for line in &a[same.saturating_sub(CONTEXT)..same] {
+        out += &format!("  {line}\n");
+    }
+    for (sign, lines) in [('-', &a[same..a.len() - tail]), ('+', &b[same..b.len() - tail])] {
+        for line in lines.iter().take(SHOWN) {
+            out += &format!("{sign} {line}\n");
+        }
+        if lines.len() > SHOWN {
+            out += &format!("{sign} ... {} more\n", lines.len() - SHOWN);
+        }
+    }
+    for line in a[a.len() - tail..].iter().take(CONTEXT) {
+        out += &format!("  {line}\n");
+    }
+    Some(out)
+}
+
+/// The name of the golden file of a program.
+fn trace_name(name: &str, ncpus: u8) -> String {
+    format!("{name}.ncpus{ncpus}.trace")
+}
+
+#[test]
+fn every_path_leaves_its_golden_trace() {
+    let bless = std::env::var_os(BLESS).is_some();
+    let mut wrong = Vec::new();
+    for f in files(&golden()) {
+        for ncpus in 1..=3 {
+            let name = trace_name(&f.name, ncpus);
+            let path = golden().join(&name);
+            let found = render(&f, ncpus);
+            if bless {
+                fs::write(&path, found).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                continue;
+            }
+            let expected = fs::read_to_string(&path).unwrap_or_default();
+            if let Some(d) = difference(&expected, &found) {
+                wrong.push(format!("{name}, {d}"));
+            }
+        }
+    }
+    let n = wrong.len();
+    wrong.truncate(5);
+    assert!(
+        n == 0,
+        "{n} golden traces differ (- expected, + found); if that is meant, read them beside \
+         the kernel's source and run with {BLESS}=1\n\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn every_program_has_its_golden_traces_and_every_golden_trace_its_program() {
+    let programs = names(&golden(), ".ops");
+    assert!(!programs.is_empty(), "there are golden programs");
+    let mut expected: Vec<_> =
+        programs.iter().flat_map(|p| (1..=3).map(move |n| trace_name(p, n))).collect();
+    expected.sort();
+    let mut found: Vec<_> =
+        names(&golden(), ".trace").iter().map(|n| format!("{n}.trace")).collect();
+    found.sort();
+    for name in &expected {
+        assert!(found.contains(name), "{name} is missing: run with {BLESS}=1 and read it");
+    }
+    for name in &found {
+        assert!(expected.contains(name), "{name} has no program: delete it");
+    }
+}
+
+#[test]
+fn every_program_says_its_path_its_defects_and_runs_until_the_kernel_notices() {
+    for f in files(&golden()) {
+        let path = f.source.lines().nth(1).unwrap_or_default();
+        let section = path.strip_prefix("# ").and_then(|l| l.split(' ').next()).unwrap_or_default();
+        let named = f.name.split('-').next().unwrap_or_default().replace(".0", ".");
+        assert_eq!(section, named, "{}: its first comment begins with its section", f.name);
+        assert!(f.source.contains("\nstop kernel\n"), "{}: no `stop kernel`", f.name);
+        let defects = if f.name.ends_with("-repaired") { "none" } else { "as-reported" };
+        let line = format!("\ndefects {defects}\n");
+        assert!(f.source.contains(&line), "{}: not `defects {defects}`", f.name);
+    }
+}
+
+#[test]
+fn all_sections_of_the_paths_have_a_program() {
+    let programs = names(&golden(), ".ops");
+    for section in 1..=14 {
+        let prefix = format!("2.{section:02}-");
+        assert!(programs.iter().any(|p| p.starts_with(&prefix)), "no program {prefix}*");
+    }
+}
+
+#[test]
+fn a_repaired_program_differs_in_its_defects_only() {
+    let all = files(&golden());
+    let body = |f: &File| -> Vec<String> {
+        let keep = |l: &&str| !l.starts_with('#') && !l.starts_with("defects ");
+        f.source.lines().filter(keep).map(str::to_string).collect()
+    };
+    for f in &all {
+        let Some(base) = f.name.strip_suffix("-repaired") else { continue };
+        let reported = all.iter().find(|o| o.name == base);
+        let reported = reported.unwrap_or_else(|| panic!("{} has no program as reported", f.name));
+        assert_eq!(body(f), body(reported), "{}", f.name);
+    }
+}
+
+#[test]
+fn a_difference_shows_both_sides_and_what_is_around_it() {
+    assert_eq!(difference("a\nb\n", "a\nb\n"), None);
+    let d = difference("a\nb\nc\n", "a\nx\ny\nc\n").expect("they differ");
+    assert_eq!(d, "line 2:\n  a\n- b\n+ x\n+ y\n  c\n");
+    let d = difference("", "a\n").expect("they differ");
+    assert_eq!(d, "line 1:\n+ a\n");
+}
