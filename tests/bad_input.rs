@@ -1,0 +1,318 @@
+//! Whatever the input is: no panic, and every refusal says where and what to do.
+//!
+//! In the process: byte strings of every length, a text torn anywhere. By the command:
+//! files that are no programs, or nearly. Exit code 101 is a panic, 3 a bug of the
+//! harness, and neither may ever happen.
+
+mod support;
+
+use ifscrub::kern::exec::Config;
+use ifscrub::program::generate::SplitMix;
+use ifscrub::program::{MAX_OPS, RECORD, bytes, text};
+use ifscrub::stack::{GRAMMARS, as_reported, machine};
+use ifscrub::triage::sets::VARIABLE;
+use rand_chacha::rand_core::Rng;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use support::{Scratch, ifscrub, stderr};
+
+/// The longest byte string that is tried; a program of more than [`MAX_OPS`] operations
+/// is a long one already.
+const LONGEST: usize = 4096;
+
+/// A program with something of everything that text may hold.
+const WHOLE: &str = "\
+# ifscrub 1
+# A comment, with an umlaut: ü.
+kernel dragonfly-2007
+ncpus 2
+stop kernel
+defects in-control-unserialized c1-ifinit-serializer-wait w4-scrub-stack-pointer
+SIOCIFCREATE gif0
+SIOCAIFADDR gif0 10.0.0.1 mask /16 dst 10.0.0.2  fail if_ioctl:SIOCSIFADDR#1..
+
+SIOCAIFADDR gif0 10.0.0.1 dst 10.0.0.2  fail @9
+SIOCSIFADDR gif0 10.0.0.3 cpu 1  preempt in_ifinit:lwkt_serialize_enter#1 for 1
+SIOCDIFADDR gif0 10.0.0.1  preempt @40 for 2
+";
+
+fn random(seed: u32, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    SplitMix::new(seed).fill_bytes(&mut bytes);
+    bytes
+}
+
+#[test]
+fn random_bytes_of_every_length_are_programs() {
+    let mut m = machine(GRAMMARS[0].id).expect("a model");
+    let reported = as_reported(m.defects());
+    for length in 0..=LONGEST {
+        let data = random(length as u32, length);
+        let p = bytes::decode(GRAMMARS, &data);
+        let records = length.div_ceil(RECORD);
+        assert_eq!(p.ops.len(), records.saturating_sub(1).min(MAX_OPS), "{length} bytes");
+        // What a program is does not depend on what follows its last operation.
+        if length <= (MAX_OPS + 1) * RECORD || length % 64 == 0 {
+            let repaired = m.run(&p, Config::default());
+            assert!(repaired.clean(), "{length} bytes: {}", support::shown(&repaired));
+            m.run(&p, Config { defects: reported, ..Config::default() });
+        }
+    }
+}
+
+#[test]
+fn a_text_torn_anywhere_is_a_program_or_refused_with_its_place() {
+    let mut m = machine(GRAMMARS[0].id).expect("a model");
+    let whole = support::parse(WHOLE);
+    let (mut taken, mut refused) = (0, 0);
+    for end in (0..=WHOLE.len()).filter(|&end| WHOLE.is_char_boundary(end)) {
+        match text::parse(GRAMMARS, &WHOLE[..end]) {
+            Ok(p) => {
+                // A torn word may still be one, but nothing before it has changed.
+                let complete = p.ops.len().saturating_sub(1);
+                assert_eq!(p.ops[..complete], whole.ops[..complete], "{end} bytes");
+                m.run(&p, Config::default());
+                taken += 1;
+            }
+            Err(e) => {
+                let lines = WHOLE[..end].split('\n').count();
+                assert!((1..=lines).contains(&e.line) && e.column > 0, "{end} bytes: {e}");
+                assert!(e.to_string().contains("expected"), "{end} bytes: {e}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(taken > 20 && refused > 100, "{taken} taken, {refused} refused");
+}
+
+#[test]
+fn a_text_with_one_byte_changed_never_panics() {
+    let mut m = machine(GRAMMARS[0].id).expect("a model");
+    for at in 0..WHOLE.len() {
+        for byte in [b' ', b'\n', b'#', b'9', b'x', 0] {
+            let mut data = WHOLE.as_bytes().to_vec();
+            data[at] = byte;
+            let Ok(torn) = String::from_utf8(data) else { continue };
+            match text::parse(GRAMMARS, &torn) {
+                Ok(p) => drop(m.run(&p, Config::default())),
+                Err(e) => assert!(e.line > 0 && e.column > 0 && !e.message.is_empty()),
+            }
+        }
+    }
+}
+
+// ---- the command ------------------------------------------------------------------
+
+fn run(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
+    ifscrub().arg("run").args(args).output().expect("the command can be started")
+}
+
+/// The command refuses the file: the place is the file or a line of it, and there is a
+/// remedy.
+#[track_caller]
+fn assert_refused(o: &Output, place: &Path, words: &str) {
+    let said = stderr(o);
+    assert_eq!(o.status.code(), Some(2), "{said}");
+    assert!(o.stdout.is_empty(), "{}", support::stdout(o));
+    let first = said.lines().find(|l| l.starts_with("ifscrub: ")).unwrap_or_default();
+    assert!(first.contains(&*place.to_string_lossy()), "no place: {said}");
+    assert!(said.contains(words), "no `{words}`: {said}");
+    // What was expected in a text is what to write there.
+    let remedy = |l: &str| l.starts_with("help: ") && l.len() > 10 || l.contains(": expected ");
+    assert!(said.lines().any(remedy), "no remedy: {said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn files_that_are_no_programs_are_refused_with_place_and_remedy() {
+    let dir = Scratch::new("no-programs");
+    let sub = dir.0.join("folder.ops");
+    std::fs::create_dir(&sub).expect("a folder");
+    let big = vec![b'#'; (1 << 20) + 1];
+    let cases: Vec<(PathBuf, &str)> = vec![
+        (dir.write("empty.ops", ""), "is empty"),
+        (dir.write("empty", ""), "is empty"),
+        (sub, "is a folder"),
+        (dir.0.join("missing.ops"), "cannot be read"),
+        (dir.0.join("no/such/folder/x.ops"), "cannot be read"),
+        (dir.write("big.ops", big), "no program has more than"),
+        (dir.write("binary.ops", [0xff, 0xfe, 0x00, 0x80]), "is not UTF-8"),
+        (dir.write("headless", "kernel dragonfly-2007\n"), "does not begin with `# ifscrub 1`"),
+        (dir.write("headless.ops", "kernel dragonfly-2007\n"), "# ifscrub 1"),
+        (dir.write("blank.ops", "\n\n"), "# ifscrub 1"),
+    ];
+    for (path, words) in cases {
+        assert_refused(&run([&path]), &path, words);
+    }
+}
+
+/// A program with this line in the place of its last one, the fifth.
+fn with_line(line: &str) -> String {
+    format!("# ifscrub 1\nkernel dragonfly-2007\nncpus 2\ndefects none\n{line}\n")
+}
+
+#[test]
+fn what_is_wrong_in_a_text_is_told_with_its_line() {
+    let dir = Scratch::new("bad-text");
+    let cases = [
+        ("verb", "SIOCSIFADR em0 10.0.0.1", "did you mean `SIOCSIFADDR`?"),
+        ("interface", "SIOCSIFADDR em7 10.0.0.1", "em0"),
+        ("address", "SIOCSIFADDR em0 10.0.0.99", "10.0.0.1"),
+        ("missing-argument", "SIOCSIFADDR em0", "expected"),
+        ("mask", "SIOCAIFADDR em0 10.0.0.1 mask /33", "/24"),
+        ("keyword", "SIOCAIFADDR em0 10.0.0.1 masc /16", "mask"),
+        ("too-much", "SIOCIFCREATE gif0 gif1", "expected"),
+        ("preempt-for", "SIOCIFCREATE gif0  preempt @1 for 9", "expected"),
+        ("preempt-ordinal", "SIOCIFCREATE gif0  preempt @64 for 1", "@63"),
+        ("fail-ordinal", "SIOCIFCREATE gif0  fail @0", "@63"),
+        ("occurrence", "SIOCIFCREATE gif0  fail a:b#256", "#255"),
+        ("twice", "SIOCIFCREATE gif0  fail @1 fail @2", "fail"),
+        ("control", "SIOCIFCREATE gif0\u{7}", "U+0007"),
+        ("late-header", "SIOCIFCREATE gif0\nncpus 3", "ncpus"),
+        (
+            "unreached",
+            "SIOCIFCREATE gif0  preempt gif_clone_create:kmaloc for 1",
+            "gif_clone_create:kmalloc#1",
+        ),
+        (
+            "unreached-often",
+            "SIOCIFCREATE gif0  preempt gif_clone_create:kmalloc#2 for 1",
+            "gif_clone_create:kmalloc",
+        ),
+        (
+            "unreached-call",
+            "SIOCAIFADDR em0 10.0.0.1  fail rtrequest1:R_Maloc",
+            "rtrequest1:R_Malloc#1",
+        ),
+        ("unreachable", "advance 1s  fail rtrequest1:R_Malloc", "no fallible calls at all"),
+    ];
+    for (name, line, words) in cases {
+        let path = dir.write(&format!("{name}.ops"), with_line(line));
+        let o = run([&path]);
+        let said = stderr(&o);
+        assert_eq!(o.status.code(), Some(2), "{name}: {said}");
+        let line = if name == "late-header" { 6 } else { 5 };
+        let place = format!("{}:{line}", path.display());
+        let other = format!("line {line}, column ");
+        assert!(said.contains(&place) || said.contains(&other), "{name}, no place: {said}");
+        let remedy = said.contains("help: ") || said.contains("expected ");
+        assert!(remedy && said.contains(words), "{name}, no `{words}`: {said}");
+        assert!(!said.contains("panicked"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_header_is_told_with_its_line() {
+    let dir = Scratch::new("bad-header");
+    let cases = [
+        ("kernel", "# ifscrub 1\nkernel dragonfly-2008\n", "dragonfly-2007"),
+        ("no-kernel", "# ifscrub 1\nSIOCIFCREATE gif0\n", "kernel"),
+        ("only-magic", "# ifscrub 1\n", "kernel"),
+        ("version", "# ifscrub 2\nkernel dragonfly-2007\n", "version 1"),
+        ("cpus", "# ifscrub 1\nkernel dragonfly-2007\nncpus 4\n", "3"),
+        ("no-cpus", "# ifscrub 1\nkernel dragonfly-2007\nncpus 0\n", "expected"),
+        ("stop", "# ifscrub 1\nkernel dragonfly-2007\nstop never\n", "kernel"),
+        (
+            "defect",
+            "# ifscrub 1\nkernel dragonfly-2007\ndefects c4-tapclose-zeros\n",
+            "c4-tapclose-zeroes",
+        ),
+        ("twice", "# ifscrub 1\nkernel dragonfly-2007\nncpus 1\nncpus 2\n", "ncpus"),
+    ];
+    for (name, source, words) in cases {
+        let path = dir.write(&format!("{name}.ops"), source);
+        let o = run([&path]);
+        let said = stderr(&o);
+        assert_eq!(o.status.code(), Some(2), "{name}: {said}");
+        assert!(said.contains(&*path.to_string_lossy()), "{name}, no place: {said}");
+        assert!(said.contains("help: ") || said.contains("expected "), "{name}: {said}");
+        assert!(said.contains(words), "{name}, no `{words}`: {said}");
+    }
+}
+
+#[test]
+fn options_and_the_environment_are_refused_with_their_name() {
+    let dir = Scratch::new("bad-options");
+    let path = dir.write("x.ops", WHOLE);
+    let bytes = dir.write("x", random(1, 64));
+    assert_refused(
+        &run([OsStr::new("--defects"), "c5-wrong-cp".as_ref(), path.as_ref()]),
+        Path::new("--defects"),
+        "c5-wrong-cpu",
+    );
+    let mut command = ifscrub();
+    command.arg("run").arg(&bytes).env(VARIABLE, "nonsense");
+    assert_refused(&command.output().expect("started"), Path::new(VARIABLE), "nonsense");
+    let o = ifscrub()
+        .args(["hunt", "--kernel", "freebsd-15", "--runs", "1"])
+        .output()
+        .expect("started");
+    assert_refused(&o, Path::new("--kernel"), "freebsd-15");
+    // clap's own refusals.
+    for args in
+        [&["run"][..], &["run", "--stop", "never", "x"], &["hunt", "--jobs", "0"], &["nonsense"]]
+    {
+        let o = ifscrub().args(args).output().expect("started");
+        assert_eq!(o.status.code(), Some(2), "{args:?}: {}", stderr(&o));
+        assert!(stderr(&o).contains("error: "), "{args:?}: {}", stderr(&o));
+    }
+}
+
+#[test]
+fn a_report_that_is_not_there_is_refused_and_one_bad_file_does_not_keep_others() {
+    let dir = Scratch::new("bad-report");
+    let good = dir.write("good.ops", with_line("SIOCIFCREATE gif0"));
+    assert_refused(
+        &run([OsStr::new("--expect"), good.as_ref()]),
+        &dir.0.join("good.report"),
+        "write it with",
+    );
+    let missing = dir.0.join("missing.ops");
+    let o = run([&missing, &good]);
+    assert_eq!(o.status.code(), Some(2));
+    assert!(support::stdout(&o).contains("good.ops: clean"), "{}", support::stdout(&o));
+}
+
+/// Every command that reads a program, on this file.
+fn every_command(path: &Path) -> impl Iterator<Item = (String, Output)> + '_ {
+    let commands = [
+        &["run"][..],
+        &["run", "--trace", "--json"],
+        &["run", "--bytes"],
+        &["run", "--defects", "as-reported", "--stop", "kernel"],
+        &["minimize"],
+        &["credit"],
+        &["convert"],
+        &["convert", "--to", "text", "--json"],
+    ];
+    commands.into_iter().map(move |args| {
+        let o = ifscrub().args(args).arg(path).output().expect("the command can be started");
+        (args.join(" "), o)
+    })
+}
+
+#[test]
+fn no_command_panics_on_random_bytes_or_torn_text() {
+    let dir = Scratch::new("random");
+    let mut files = Vec::new();
+    for length in [1, 7, 8, 9, 63, 520, 521, LONGEST] {
+        files.push(dir.write(&format!("random-{length}"), random(99, length)));
+        files.push(dir.write(&format!("random-{length}.ops"), random(99, length)));
+    }
+    for end in [1, 5, 11, 20, 33, 80, 150, 260, 333] {
+        files.push(dir.write(&format!("torn-{end}.ops"), &WHOLE.as_bytes()[..end]));
+        files.push(dir.write(&format!("torn-{end}"), &WHOLE.as_bytes()[..end]));
+    }
+    for path in files {
+        for (command, o) in every_command(&path) {
+            let said = stderr(&o);
+            let what = format!("{command} {}: {said}", path.display());
+            assert!(matches!(o.status.code(), Some(0..=2)), "{:?} {what}", o.status);
+            if o.status.code() == Some(2) {
+                let remedy = said.contains("help: ") || said.contains("expected ");
+                assert!(said.contains(&*path.to_string_lossy()) && remedy, "{what}");
+            }
+        }
+    }
+}

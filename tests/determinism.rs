@@ -1,0 +1,146 @@
+//! A run is a function of (program, defects), and of nothing else.
+//!
+//! Not of what ran before in the same process, of the process, of the build, of the
+//! machine, or of how many threads hunt.
+
+mod support;
+
+use ifscrub::kern::exec::Config;
+use ifscrub::program::Program;
+use ifscrub::program::generate::{GenConfig, Generator};
+use ifscrub::stack::{GRAMMARS, Machine};
+use ifscrub::triage::replay::recorded;
+use proptest::prelude::*;
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// The hash of a program's trace under its own defects.
+fn hash(m: &mut dyn Machine, p: &Program) -> u64 {
+    let set = support::own_defects(m, p);
+    recorded(m, p, set, None).trace.hash()
+}
+
+/// Every program that is checked in, with its hash in a process that runs them in order.
+fn hashes() -> Vec<(PathBuf, u64)> {
+    let mut m = None;
+    let run = |path: PathBuf| {
+        let p = support::read(&path);
+        let m = m.get_or_insert_with(|| support::machine_for(&p));
+        let h = hash(&mut **m, &p);
+        (path, h)
+    };
+    support::all_programs().into_iter().map(run).collect()
+}
+
+#[test]
+fn a_program_leaves_the_same_trace_whatever_ran_before() {
+    let forth = hashes();
+    let mut m = None;
+    for (path, h) in forth.iter().rev() {
+        let p = support::read(path);
+        // On a machine of its own, and after all that come behind it in the list.
+        assert_eq!(hash(&mut *support::machine_for(&p), &p), *h, "{}", path.display());
+        let m = m.get_or_insert_with(|| support::machine_for(&p));
+        assert_eq!(hash(&mut **m, &p), *h, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_program_leaves_the_same_trace_in_every_process() {
+    let (paths, expected): (Vec<_>, Vec<_>) = hashes().into_iter().unzip();
+    let spawned = || {
+        let mut args = vec!["run".into(), "--trace".into()];
+        args.extend(paths.iter().map(|p| p.clone().into_os_string()));
+        support::stdout(&support::run_ifscrub(args))
+    };
+    let (first, second) = (spawned(), spawned());
+    let hashes = |out: &str| -> Vec<u64> {
+        let lines = out.lines().filter_map(|l| l.strip_prefix("trace hash 0x"));
+        lines.map(|h| u64::from_str_radix(h, 16).expect("a hash")).collect()
+    };
+    assert_eq!(hashes(&first), expected);
+    assert!(first == second, "two processes print different traces or reports");
+}
+
+/// Programs whose hashes are checked in, so that debug and release builds and other
+/// machines are held to the same values.
+const HELD: [&str; 5] = [
+    "tests/checks/I10-rt-pointers.ops",
+    "tests/checks/I8-ifa-route.ops",
+    "tests/checks/freed-in-hands.ops",
+    "tests/field/c1-2007-panic.ops",
+    "tests/field/c3-2007-panic.ops",
+];
+
+#[test]
+fn every_build_on_every_machine_leaves_the_same_traces() {
+    let line = |name: &str| {
+        let p = support::read(&support::root().join(name));
+        format!("{:#018x} {name}\n", hash(&mut *support::machine_for(&p), &p))
+    };
+    support::expect_file("tests/determinism.expected", &HELD.map(line).concat());
+}
+
+/// What a hunt found, without what the clock has a say in.
+fn hunted(jobs: &str) -> Value {
+    let args = ["hunt", "--runs", "20000", "--defects", "as-reported", "--seed", "3", "--json"];
+    let out = support::run_ifscrub(args.into_iter().chain(["--jobs", jobs]));
+    assert!(matches!(out.status.code(), Some(0 | 1)), "{}", support::stderr(&out));
+    let mut json: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    json["seconds"].take();
+    for finding in json["findings"].as_array_mut().expect("a list of findings") {
+        finding["seconds"].take();
+    }
+    json
+}
+
+#[test]
+fn a_hunt_finds_the_same_with_one_job_and_with_two() {
+    let (one, two) = (hunted("1"), hunted("2"));
+    assert!(one["findings"].as_array().is_some_and(|f| f.len() > 10), "{one:#}");
+    assert!(one == two, "one job:\n{one:#}\ntwo jobs:\n{two:#}");
+}
+
+/// All of a run that does not depend on whether it was recorded: a fast run knows no
+/// functions.
+fn without_functions(m: &mut dyn Machine, p: &Program, cfg: Config) -> String {
+    let mut o = m.run(p, cfg);
+    if let Some(v) = &mut o.violation {
+        v.func = "";
+    }
+    if let Some(f) = &mut o.fault {
+        f.func = "";
+    }
+    support::shown(&o)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    /// Overflow checks are on in this build: nothing may panic, either.
+    #[test]
+    fn generated_programs_have_one_outcome(
+        seed: u64,
+        index in 0..1u64 << 40,
+        defects: u64,
+        thin: u64,
+        all: bool,
+    ) {
+        let g = GRAMMARS[0];
+        let p = Generator::new(g, GenConfig::default(), seed).program(index);
+        let mut fresh = support::machine_for(&p);
+        let mut used = support::machine_for(&p);
+        let known = u64::MAX >> (64 - fresh.defects().len());
+        let defects = if all { defects } else { defects & thin } & known;
+        let fast = Config { defects, ..Config::default() };
+        let first = without_functions(&mut *used, &p, fast);
+        // Something else in between.
+        used.run(&Generator::new(g, GenConfig::default(), seed).program(index ^ 1), fast);
+        prop_assert_eq!(&without_functions(&mut *used, &p, fast), &first);
+        prop_assert_eq!(&without_functions(&mut *fresh, &p, fast), &first);
+        let slow = Config { record: true, ..fast };
+        prop_assert_eq!(&without_functions(&mut *fresh, &p, slow), &first);
+        let hashes = [(); 2].map(|()| recorded(&mut *used, &p, defects, None).trace.hash());
+        prop_assert_eq!(hashes[0], hashes[1]);
+    }
+}
