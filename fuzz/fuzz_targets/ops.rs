@@ -24,6 +24,12 @@ use std::sync::LazyLock;
 /// the time; the rest goes to the mutator.
 const CROSSOVER_ONE_IN: u32 = 8;
 
+/// What to do with the artifact, in contrast to what cargo fuzz says.
+const MINIMIZE: &str = "\
+cargo fuzz tmin takes any crash for this one; to keep the bug, minimize the artifact with
+  ifscrub minimize --bytes --defects LIST ARTIFACT      (LIST: as in IFSCRUB_DEFECTS)
+";
+
 static DECODER: LazyLock<Decoder> = LazyLock::new(|| Decoder::new(GRAMMARS));
 
 thread_local! {
@@ -81,7 +87,7 @@ fuzz_target!(init: start(), |input: Input| {
     });
     let finding = STATE.with_borrow_mut(|state| fuzz_one(state.as_mut()?, input.0));
     if let Some(finding) = finding {
-        eprintln!("{}", finding.text);
+        eprintln!("{}\n{MINIMIZE}", finding.text);
         bucket::abort_as(&finding.signature_ident)
     }
 });

@@ -232,7 +232,7 @@ async fn restore_route(k: &K, ifp: IfId, ia: IfaId) {
     if rtinit(k, ia, Req::Add, flags, Old::default()).await == 0 {
         set_ifa_route(k, ia, true);
     } else {
-        k.st.undo_failed.set(true);
+        k.st.undo_failed.set(k.st.undo_failed.get() | 1 << ia.slot());
     }
 }
 

@@ -236,27 +236,25 @@ pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
     if k.stopped() || !rest {
         return;
     }
-    let user_deleted = k.st.user_deleted.get();
-    let digest = check_rest(k);
-    if k.stopped() {
-        return;
-    }
+    let Some(digest) = check_rest(k) else { return };
+    let before = k.st.digest.get();
     if let Some(errno) = errno
         && verbs::is_control(op.verb)
     {
-        // Two exceptions. When a fault met the undo, the route that it could not put
-        // back is not the call's fault. And where the user has
-        // deleted an interface route by the routing socket, a route of his own in its
-        // place is taken for it by the scrub, and put back as one.
-        let excused = k.st.undo_failed.get() && k.injected() > 0 || user_deleted;
-        if errno != 0 && digest != k.st.digest.get() && !excused {
+        // Two exceptions, both for the routes of the one address that they are about.
+        // A route that a fault kept the undo from putting back is not the call's fault.
+        // And where the user has deleted an interface route by the routing socket, a
+        // route of his own in its place is taken for it by the scrub.
+        let undo = if k.injected() > 0 { k.st.undo_failed.get() } else { 0 };
+        let excused = undo | before.user_deleted | digest.user_deleted;
+        if errno != 0 && !digest.same(&before, excused) {
             k.violate(&I16_FAILED_CHANGED, NONE, NONE, [errno as u32, 0]);
         }
         if errno == 0 {
             check_reported(k, op);
         }
     }
-    k.st.undo_failed.set(false);
+    k.st.undo_failed.set(0);
     k.st.digest.set(digest);
 }
 
@@ -482,10 +480,41 @@ fn mix(h: u64, v: u64) -> u64 {
     (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
-/// I7, I8, I12, and a digest of addresses and routes for I16.
-fn check_rest(k: &K) -> u64 {
+/// What addresses and routes come to, for I16.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    /// The addresses themselves, by sum.
+    addresses: u64,
+    /// IFA_ROUTE and the routes of each address, over all CPUs, by slot.
+    routes: [u64; super::NIFAS],
+    /// Bit per address that has lost its interface route to the user.
+    user_deleted: u64,
+}
+
+impl Digest {
+    /// Whether nothing differs but the routes of `excused` addresses.
+    fn same(&self, o: &Digest, excused: u64) -> bool {
+        let routes = self.routes.iter().zip(&o.routes).enumerate();
+        self.addresses == o.addresses
+            && routes.filter(|(slot, _)| excused >> slot & 1 == 0).all(|(_, (a, b))| a == b)
+    }
+}
+
+/// Whether a route is an entry of ARP, which in_addroute may replace on one CPU and not
+/// on another, as it does with clones: a host route by link level on an interface that
+/// broadcasts.
+fn is_arp_entry(k: &K, r: &Rtentry) -> bool {
+    r.rt_flags.get() & RTF_HOST != 0
+        && matches!(r.rt_gateway.get(), Gateway::Link(..))
+        && k.st.ifnets.raw(k.st.ifa.raw(r.rt_ifa.get()).ifa_ifp.get()).if_flags.get()
+            & IFF_BROADCAST
+            != 0
+}
+
+/// I7, I8, I12, and the digest for I16; `None` when one of them is broken.
+fn check_rest(k: &K) -> Option<Digest> {
     let st = &k.st;
-    let mut digest = 0u64;
+    let mut digest = Digest::default();
     // Per address: how many CPUs have its interface route.
     let mut routed = [0u8; super::NIFAS];
     let mut per_cpu = [0u64; 3];
@@ -493,34 +522,31 @@ fn check_rest(k: &K) -> u64 {
         for rt in table(k, cpu) {
             let r = st.rt.raw(rt);
             let flags = r.rt_flags.get();
-            // Entries of ARP are replaced CPU by CPU, as clones are.
-            let arp = flags & RTF_HOST != 0 && matches!(r.rt_gateway.get(), Gateway::Link(..));
-            if flags & (RTF_WASCLONED | RTF_DYNAMIC) != 0 || arp {
+            if flags & (RTF_WASCLONED | RTF_DYNAMIC) != 0 || is_arp_entry(k, r) {
                 continue;
             }
             let ifa = r.rt_ifa.get();
             let kept = flags & (RTF_STATIC | RTF_HOST | RTF_GATEWAY);
             let h = mix(mix(u64::from(r.rt_key.get()), u64::from(r.plen.get())), u64::from(kept));
             *sum = sum.wrapping_add(mix(h, ifa.slot() as u64));
+            let of = &mut digest.routes[ifa.slot()];
+            *of = of.wrapping_add(mix(h, cpu as u64));
             if is_interface_route(r) {
                 let a = st.ifa.raw(ifa);
                 if a.ifa_flags.get() & IFA_ROUTE == 0
                     || expected_route(k, a) != (r.rt_key.get(), r.plen.get())
                 {
                     k.violate(&I8_IFA_ROUTE, ObjRef::of(ifa), ObjRef::of(rt), [cpu as u32, 1]);
-                    return 0;
+                    return None;
                 }
                 routed[ifa.slot()] += 1;
             }
         }
-        digest = mix(digest, *sum);
     }
     if (1..k.ncpus()).any(|c| per_cpu[c] != per_cpu[0]) {
         k.violate(&I12_CPUS_DIFFER, NONE, NONE, [0, 0]);
-        return 0;
+        return None;
     }
-    let mut sum = 0u64;
-    st.user_deleted.set(false);
     for (id, a) in st.ifa.iter() {
         if !a.implicit.get() {
             continue;
@@ -534,7 +560,7 @@ fn check_rest(k: &K) -> u64 {
         };
         if a.ifa_addr.get() != Sa::Addr(id) || !dst_ok || a.ifa_netmask.get() != Sa::Mask(id) {
             k.violate(&I7_POINTERS, ObjRef::of(id), NONE, [0, 0]);
-            return 0;
+            return None;
         }
         if !a.is_in.get() {
             continue;
@@ -542,17 +568,20 @@ fn check_rest(k: &K) -> u64 {
         let flagged = a.ifa_flags.get() & IFA_ROUTE != 0;
         if flagged && routed[id.slot()] as usize != k.ncpus() && !a.user_deleted.get() {
             k.violate(&I8_IFA_ROUTE, ObjRef::of(id), NONE, [u32::from(routed[id.slot()]), 2]);
-            return 0;
+            return None;
         }
         let mut h = mix(u64::from(a.ia_addr.get().addr), u64::from(a.ia_addr.get().family));
         h = mix(h, u64::from(a.ia_sockmask.get().addr));
         h = mix(h, u64::from(a.ia_dstaddr.get().addr));
-        let routed = flagged && !a.user_deleted.get();
-        st.user_deleted.set(st.user_deleted.get() || a.user_deleted.get());
-        h = mix(h, u64::from(routed) << 8 | a.ifa_ifp.get().slot() as u64);
-        sum = sum.wrapping_add(h);
+        h = mix(h, a.ifa_ifp.get().slot() as u64);
+        digest.addresses = digest.addresses.wrapping_add(h);
+        if a.user_deleted.get() {
+            digest.user_deleted |= 1 << id.slot();
+        }
+        let of = &mut digest.routes[id.slot()];
+        *of = mix(*of, u64::from(flagged));
     }
-    mix(digest, sum)
+    Some(digest)
 }
 
 /// The final audit.

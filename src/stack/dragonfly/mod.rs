@@ -192,11 +192,10 @@ pub struct Globals {
     /// `IPCP_MYADDR_DYN`.
     pub ipcp_myaddr_dyn: F<bool>,
     /// The books' digest of addresses and routes when last at rest (I16).
-    pub digest: F<u64>,
-    /// The books' note: when last at rest, some address had lost its route to the user.
-    pub user_deleted: F<bool>,
-    /// The books' note: the undo of a failed call could not put a route back.
-    pub undo_failed: F<bool>,
+    pub digest: F<invariants::Digest>,
+    /// The books' note: bit per address whose route the undo of a failed call could not
+    /// put back.
+    pub undo_failed: F<u64>,
     /// A connect(2) is under way on the socket; it holds the file, so that close(2)
     /// does not reach the pcb.
     pub so_busy: [F<bool>; NPCBS],

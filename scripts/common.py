@@ -1,0 +1,172 @@
+"""What the Python scripts share: where things are, building them, running the target."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SIGNATURE = re.compile(r"^signature: *(\S+)", re.MULTILINE)
+
+
+def say(line):
+    """Tells the person at the terminal; results go to stdout."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def die(line, code=2):
+    say(f"{Path(sys.argv[0]).name}: {line}")
+    sys.exit(code)
+
+
+def environment(defects=None, **more):
+    """For child processes: no backtraces, no defects but those given."""
+    env = dict(os.environ)
+    for name in ("RUST_BACKTRACE", "IFSCRUB_KERNEL", "IFSCRUB_DEFECTS"):
+        env.pop(name, None)
+    if defects:
+        env["IFSCRUB_DEFECTS"] = defects
+    env.update(more)
+    return env
+
+
+def need(program, how):
+    found = shutil.which(program)
+    if not found:
+        die(f"{program} is missing: {how}")
+    return found
+
+
+def call(command, **options):
+    """Runs a command that must succeed; its output is shown only if it does not."""
+    options.setdefault("env", environment())
+    options.setdefault("cwd", ROOT)
+    done = subprocess.run([str(c) for c in command], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, **options)
+    if done.returncode != 0:
+        say(done.stdout)
+        die(f"failed with {done.returncode}: {' '.join(map(str, command))}")
+    return done.stdout
+
+
+def build_dir(*parts):
+    """The folder for builds of ours, within the one that cargo uses."""
+    own = os.environ.get("CARGO_TARGET_DIR")
+    return (ROOT / own / "fuzz" if own else ROOT / "fuzz" / "target").joinpath(*parts)
+
+
+def ifscrub():
+    """Builds the command and returns its path."""
+    need("cargo", "see https://rustup.rs")
+    say("building ifscrub")
+    call(["cargo", "build", "--release", "--locked", "--bin", "ifscrub"])
+    own = os.environ.get("CARGO_TARGET_DIR")
+    return (ROOT / own if own else ROOT / "target") / "release" / "ifscrub"
+
+
+def fuzz_targets(*names, flags=(), folder=()):
+    """Builds fuzz targets without a sanitizer and returns their paths."""
+    need("cargo-fuzz", "run scripts/setup")
+    target_dir = build_dir(*folder)
+    for name in names:
+        say(f"building the fuzz target {name} {' '.join(flags)}".rstrip())
+        call(["cargo", "fuzz", "build", "--sanitizer", "none", *flags,
+              "--target-dir", target_dir, name])
+    host = re.search(r"^host: (\S+)", call(["rustc", "-vV"]), re.MULTILINE).group(1)
+    return [target_dir / host / "release" / name for name in names]
+
+
+class Fuzzed:
+    """One process of a fuzz target that has ended."""
+
+    def __init__(self, code, log, artifact, wall, usage):
+        self.code = code
+        self.log = log
+        self.artifact = artifact
+        self.wall = wall
+        self.cpu = usage.ru_utime + usage.ru_stime
+        self.peak_kb = usage.ru_maxrss
+        found = SIGNATURE.search(log)
+        self.signature = found.group(1) if found else None
+
+    def stat(self, name):
+        """One of libFuzzer's final statistics; `None` when it did not come to them."""
+        found = re.search(rf"^stat::{name}: +(\d+)", self.log, re.MULTILINE)
+        return int(found.group(1)) if found else None
+
+
+def measured(command, log_file, limit=None, **options):
+    """Runs a command to its end: exit code, wall time, and what it used."""
+    began = time.monotonic()
+    child = subprocess.Popen([str(c) for c in command], stdout=log_file,
+                             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options)
+    try:
+        while True:
+            pid, status, usage = os.wait4(child.pid, os.WNOHANG if limit else 0)
+            if pid:
+                break
+            if time.monotonic() - began > limit:
+                child.send_signal(signal.SIGKILL)
+                limit = float("inf")
+            time.sleep(0.005)
+    except BaseException:
+        child.kill()
+        raise
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return child.returncode, time.monotonic() - began, usage
+
+
+def fuzz(target, corpus, seconds, defects=None, artifacts=None, args=()):
+    """Runs a fuzz target until it finds something, at most for so many seconds."""
+    with tempfile.TemporaryDirectory(prefix="ifscrub-fuzz-") as scratch:
+        artifacts = Path(artifacts or scratch)
+        before = set(artifacts.iterdir())
+        command = [target, f"-artifact_prefix={artifacts}/", f"-max_total_time={seconds}",
+                   "-print_final_stats=1", *args, corpus]
+        with tempfile.TemporaryFile("w+", errors="replace") as log:
+            code, wall, usage = measured(command, log, limit=seconds + 60,
+                                         env=environment(defects), cwd=scratch)
+            log.seek(0)
+            text = log.read()
+        new = sorted(set(artifacts.iterdir()) - before)
+        return Fuzzed(code, text, new[0] if new else None, wall, usage)
+
+
+def report_of(log):
+    """The finding's report out of the target's log."""
+    start = re.search(r"^(panic: |This is a bug of ifscrub)", log, re.MULTILINE)
+    end = re.search(r"^==\d+== ", log, re.MULTILINE)
+    return log[start.start() if start else 0:end.start() if end else len(log)].strip()
+
+
+def json_of(command, accepted=(0, 1), **options):
+    """What a command prints as JSON."""
+    options.setdefault("env", environment())
+    done = subprocess.run([str(c) for c in command], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, **options)
+    if done.returncode not in accepted:
+        say(done.stderr)
+        die(f"failed with {done.returncode}: {' '.join(map(str, command))}")
+    return json.loads(done.stdout)
+
+
+def catalogue(command):
+    """The defects by their name."""
+    return {d["id"]: d for d in json_of([command, "defects", "--json"])}
+
+
+def table(rows, right=()):
+    """Rows of words in columns; the columns of `right` are flush right."""
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        words = [str(w).rjust(n) if i in right else str(w).ljust(n)
+                 for i, (w, n) in enumerate(zip(row, widths))]
+        lines.append("  ".join(words).rstrip())
+    return "\n".join(lines)
