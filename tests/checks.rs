@@ -93,6 +93,19 @@ fn a_bare_address_across_a_yield_is_counted_only_where_nothing_protects_it() {
     assert_eq!((warnings(set), warnings(0)), (1, 0));
 }
 
+#[test]
+fn a_bare_address_is_counted_where_the_token_was_never_taken() {
+    // W13 without its race: the connection is CPU 1's.
+    let p = support::parse(
+        "# ifscrub 1\nkernel dragonfly-2007\nncpus 2\ndefects w13-connect-bare-ia\n\
+         SIOCAIFADDR em0 10.0.1.2\ntcp_connect tcp0 10.0.0.1\n",
+    );
+    let mut m = support::machine_for(&p);
+    let set = support::own_defects(&*m, &p);
+    let mut warnings = |defects| m.run(&p, Config { defects, ..Config::default() }).counts.warnings;
+    assert_eq!((warnings(set), warnings(0)), (1, 0));
+}
+
 // ---- corruption -------------------------------------------------------------------
 
 /// A rule, the numbers that tell its ways to look apart, and what to do to a world in
@@ -397,10 +410,12 @@ fn each_thing_that_is_left_at_the_end_is_found() {
 
 // ---- the substrate ----------------------------------------------------------------
 
-/// Rules that no run of this stack can break first, and the unit tests that break them.
+/// Rules of the substrate, and unit tests of `src/kern` that break them.
 ///
-/// * Nothing in this stack is an epoch, a mutex, an rm or an rw lock.
-/// * A cycle of waiters needs a thread that asks a port with a serializer held, which is
+/// Some have nothing else, because no run of this stack can break them first:
+///
+/// * nothing in this stack is an epoch, a mutex, an rm or an rw lock;
+/// * a cycle of waiters needs a thread that asks a port with a serializer held, which is
 ///   I17 before anybody waits.
 const IN_KERN: &[(&Rule, &str, &str)] = &[
     (&rules::DEADLOCK, "lock/tests.rs", "two_threads_that_wait_for_each_other_are_a_deadlock"),

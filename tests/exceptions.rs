@@ -302,13 +302,41 @@ fn a_fault_that_met_no_undo_excuses_nothing() {
     breaks("I16-failed-changed", 1, "aifaddr-no-undo", &lines);
 }
 
+/// The user's routes by `a` vanish while an operation about it fails.
+fn loses_routes(w: &World) -> Option<&'static str> {
+    w.user.into_iter().for_each(|rt| delete_route(&w.k, rt));
+    check_op(&w.k, &op("SIOCSIFADDR em0 10.0.0.1"), Some(5)).map(|v| v.rule.name)
+}
+
 #[test]
-fn an_undo_that_failed_without_a_fault_is_no_excuse() {
-    let w = World::new();
+fn an_undo_that_failed_excuses_the_routes_of_its_address_when_a_fault_met_it() {
+    for (undone, fault, excused) in [(true, true, true), (true, false, false), (false, true, false)]
+    {
+        let w = if fault { World::with_fault() } else { World::new() };
+        w.k.st.undo_failed.set(u64::from(undone) << w.a.slot());
+        let expected = (!excused).then_some("I16-failed-changed");
+        assert_eq!(loses_routes(&w), expected, "undone {undone}, fault {fault}");
+    }
+}
+
+#[test]
+fn an_undo_that_failed_excuses_neither_another_address_nor_what_is_no_route() {
+    let w = World::with_fault();
+    w.k.st.undo_failed.set(1 << w.b.slot());
+    assert_eq!(loses_routes(&w), Some("I16-failed-changed"));
+    let w = World::with_fault();
     w.k.st.undo_failed.set(u64::MAX);
     w.k[w.a].ia_dstaddr.set(Sin::inet(1));
-    let v = check_op(&w.k, &op("SIOCSIFADDR em0 10.0.0.1"), Some(5)).expect("a violation");
-    assert_eq!(v.rule.name, "I16-failed-changed");
+    let found = check_op(&w.k, &op("SIOCSIFADDR em0 10.0.0.1"), Some(5));
+    assert_eq!(found.map(|v| v.rule.name), Some("I16-failed-changed"));
+}
+
+#[test]
+fn what_the_user_deleted_excuses_the_routes_of_no_other_address() {
+    let w = World::new();
+    user_deletes(&w, w.b, 0x0a00_0100);
+    assert_eq!(check(&w.k), None);
+    assert_eq!(loses_routes(&w), Some("I16-failed-changed"));
 }
 
 #[test]

@@ -54,22 +54,35 @@ pub fn op(line: &str) -> Op {
     super::parse(&format!("# ifscrub 1\nkernel dragonfly-2007\n{line}\n")).ops[0]
 }
 
-/// A kernel as it is after boot, with three CPUs.
+/// A kernel that has run these operations, from boot to audit, on three CPUs.
+fn after(lines: &str) -> K {
+    let mut k = Kernel::<Dragonfly>::new();
+    let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus {CPUS}\n{lines}");
+    assert!(run(&mut k, &super::parse(&text), Config::default()).clean());
+    k
+}
+
+/// A kernel as it is after boot.
 pub fn booted() -> K {
     // A run plans the accounts that model functions count on.
-    let mut k = Kernel::<Dragonfly>::new();
-    let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus {CPUS}\n");
-    assert!(run(&mut k, &super::parse(&text), Config::default()).clean());
+    let mut k = after("");
+    k.st = k.booted().clone();
+    k
+}
+
+/// A kernel as it is after boot, in the hands of an operation that has met a fault.
+fn booted_with_fault() -> K {
+    // Nothing is left for the teardown to do, so that the last operation is the last.
+    let failing = "route_add 10.0.0.1 via 10.0.0.2  fail route_output:kmalloc";
+    let mut k = after(&format!("em_detach em0\nem_detach em1\n{failing}\n"));
+    assert_eq!(k.injected(), 1);
     k.st = k.booted().clone();
     k
 }
 
 /// A kernel as the teardown leaves it.
 pub fn torn_down() -> K {
-    let mut k = Kernel::<Dragonfly>::new();
-    let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus {CPUS}\n");
-    assert!(run(&mut k, &super::parse(&text), Config::default()).clean());
-    k
+    after("")
 }
 
 /// Checks a kernel as after an operation that nothing else ran beside.
@@ -183,7 +196,15 @@ pub fn delete_address(k: &K, ia: IfaId) {
 impl World {
     /// Makes it; the books find nothing wrong with it.
     pub fn new() -> World {
-        let k = booted();
+        World::on(booted())
+    }
+
+    /// The same, in the hands of an operation that has met a fault.
+    pub fn with_fault() -> World {
+        World::on(booted_with_fault())
+    }
+
+    fn on(k: K) -> World {
         let (em0, em1) = (ifunit(&k, 0), ifunit(&k, 1));
         let a = add_address(&k, em0, 0x0a00_0001, mask(24));
         add_interface_route(&k, a);
