@@ -39,7 +39,7 @@ pub const ADDRS: &[&str] = &[
 ];
 const ADDR_VALUES: [u32; 8] =
     [0x0a00_0001, 0x0a00_0002, 0x0a00_0003, 0x0a00_0101, 0x0a00_0102, 0xc0a8_0001, 0xc0a8_0002, 0];
-/// Destinations: the first three quarters are hosts.
+/// Destinations: hosts, then the networks of [`NETS`].
 const DSTS: &[&str] = &[
     "10.0.0.1",
     "10.0.0.2",

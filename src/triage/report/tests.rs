@@ -1,3 +1,5 @@
+//! What reports say, on the toy stack: both layers, histories, interleavings, injected faults.
+
 use super::*;
 use crate::kern::Kernel;
 use crate::triage::toy::{GRAMMAR, Toy};
