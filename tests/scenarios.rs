@@ -5,7 +5,7 @@
 mod common;
 
 use common::{File, defects_of, files, folder, machine_of, on_cpus};
-use ifscrub::program::{MAX_PREEMPT_AT, Stop, bytes, text};
+use ifscrub::program::{Stop, bytes, text};
 use ifscrub::stack::GRAMMARS;
 use ifscrub::triage::replay;
 
@@ -57,7 +57,10 @@ fn scenarios_name_their_points_and_reach_them() {
         named += f.program.named.len();
         let mut m = machine_of(&f.program);
         let defects = defects_of(&*m, &f.program);
-        let (_, unreached) = replay::resolve(&mut *m, &f.program, defects, MAX_PREEMPT_AT);
+        let (_, unreached) = {
+            let limit = m.grammar().max_preempt_at;
+            replay::resolve(&mut *m, &f.program, defects, limit)
+        };
         let unreached: Vec<_> = unreached.iter().map(ToString::to_string).collect();
         assert!(unreached.is_empty(), "{}: {}", f.name, unreached.join("; "));
     }
@@ -91,7 +94,10 @@ fn scenarios_become_bytes_and_text_again_without_loss() {
     for f in scenarios() {
         let mut m = machine_of(&f.program);
         let defects = defects_of(&*m, &f.program);
-        let (resolved, _) = replay::resolve(&mut *m, &f.program, defects, MAX_PREEMPT_AT);
+        let (resolved, _) = {
+            let limit = m.grammar().max_preempt_at;
+            replay::resolve(&mut *m, &f.program, defects, limit)
+        };
         let encoded = bytes::encode(&resolved).unwrap_or_else(|e| panic!("{}: {e}", f.name));
         let decoded = bytes::decode(GRAMMARS, &encoded);
         let mut again = replay::name_points(&mut *m, &decoded, defects);

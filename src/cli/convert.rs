@@ -7,7 +7,7 @@ use super::file::Loaded;
 use super::output::{emit, emit_json, note, write_file};
 use super::{AS_EXPECTED, CliError, Done};
 use crate::hunt::round::guarded;
-use crate::program::{MAX_PREEMPT_AT, bytes, text};
+use crate::program::{bytes, text};
 use crate::triage::replay::{name_points, resolve};
 use crate::triage::sets;
 use clap::ValueEnum;
@@ -102,7 +102,10 @@ fn resolve_all(
 ) -> Result<(crate::program::Program, Vec<u8>), CliError> {
     let mut m = loaded.machine()?;
     let p = &loaded.program;
-    let (resolved, unreached) = guarded(&mut *m, p, |m| resolve(m, p, defects, MAX_PREEMPT_AT))?;
+    let (resolved, unreached) = guarded(&mut *m, p, |m| {
+        let limit = m.grammar().max_preempt_at;
+        resolve(m, p, defects, limit)
+    })?;
     loaded.unreached(&unreached, true)?;
     let bytes = bytes::encode(&resolved).map_err(|e| CliError::path(&loaded.path, e))?;
     Ok((resolved, bytes))

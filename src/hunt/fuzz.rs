@@ -7,7 +7,7 @@
 
 use crate::kern::exec::Config;
 use crate::program::bytes::Decoder;
-use crate::program::{Header, Program, Stop, text};
+use crate::program::{Header, Program, text};
 use crate::stack::{GRAMMARS, Machine, machine};
 use crate::triage::credit::credit_of_books;
 use crate::triage::report::report;
@@ -87,7 +87,7 @@ impl FuzzState {
             (id, m, set)
         };
         let kernels: Vec<_> = machines.into_iter().map(with_set).collect();
-        let header = Header { kernel: kernels[0].0, ncpus: 1, stop: Stop::Books, defects: None };
+        let header = Header::new(kernels[0].0);
         let program = Program { header, ops: Vec::new(), named: Vec::new() };
         Ok(FuzzState { decoder: Decoder::new(GRAMMARS), kernels, program })
     }

@@ -23,7 +23,7 @@
 //! }
 //! ```
 
-use super::cell::F;
+use super::cell::{F, Zero};
 use super::lock::{LockId, Misuse};
 use super::sched::Ctx;
 use super::wait::Sleepers;
@@ -54,6 +54,18 @@ pub struct Callout {
     softclock: F<u8>,
     /// Who waits in `callout_drain`.
     drainers: Sleepers,
+}
+
+/// `callout_init`.
+impl Zero for Callout {
+    fn zero(&self) {
+        self.state.zero();
+        self.rearmed.zero();
+        self.deadline.zero();
+        self.order.zero();
+        self.softclock.zero();
+        self.drainers.zero();
+    }
 }
 
 impl Callout {

@@ -32,6 +32,25 @@ impl<T: Copy> F<T> {
     }
 }
 
+/// Memory that can be zeroed in place, as `bzero` and `M_ZERO` do.
+pub trait Zero {
+    /// Makes every field what it is in a new object.
+    fn zero(&self);
+}
+
+impl<T: Copy + Default> Zero for F<T> {
+    #[inline]
+    fn zero(&self) {
+        self.set(T::default());
+    }
+}
+
+impl<T: Zero, const N: usize> Zero for [T; N] {
+    fn zero(&self) {
+        self.iter().for_each(Zero::zero);
+    }
+}
+
 /// Integers that kernel counters are made of. Counters wrap explicitly: a harness
 /// built with overflow checks must not panic where a kernel would have wrapped.
 pub trait Counter: Copy {

@@ -131,6 +131,11 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
         self.queue.first().is_some_and(|d| d.sections == 0)
     }
 
+    /// Whether a thread waits in [`Epoch::drain_callbacks`].
+    pub fn has_drainers(&self) -> bool {
+        self.markers.get() != 0
+    }
+
     /// Whether the caller must start the thread that runs callbacks: some may run, and
     /// there is no thread. To be asked after each exit, deferral and drain.
     #[must_use = "nobody else will start the thread"]

@@ -80,6 +80,7 @@ fn prepare<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) {
     let ncpus = p.header.ncpus.clamp(1, S::grammar().max_cpus);
     S::restore(&mut k.st, &k.boot[ncpus as usize - 1]);
     k.cx.reset(cfg.defects, cfg.stop.unwrap_or(p.header.stop), ncpus, cfg.record);
+    k.cx.configure(&p.header);
     k.spawns.borrow_mut().clear();
     k.has_spawns.set(false);
     for (i, op) in p.ops.iter().enumerate() {

@@ -10,7 +10,7 @@ use super::slab::ObjRef;
 use crate::shadow::rules;
 
 /// The most registered pointers of one thread.
-pub(super) const MAX_HOLDS: usize = 16;
+pub(super) const MAX_HOLDS: usize = 32;
 
 /// A pointer that a thread has in hand while this guard lives.
 #[must_use = "the pointer is in hand only while the guard lives"]
@@ -47,7 +47,7 @@ impl Ctx {
     pub fn for_holds(&self, mut f: impl FnMut(u8, ObjRef, bool)) {
         for i in members(self.alive()) {
             let fiber = &self.fibers[i as usize];
-            for h in members(u32::from(fiber.hold_map.get())) {
+            for h in members(fiber.hold_map.get()) {
                 let (o, counted) = fiber.holds[h as usize].get();
                 f(i, o, counted);
             }

@@ -18,7 +18,7 @@ use super::trace::What;
 use crate::shadow::{FaultKind, rules};
 
 /// Number of locks a stack may declare.
-pub const MAX_LOCKS: usize = 48;
+pub const MAX_LOCKS: usize = 64;
 
 /// Index of a lock in the stack's [`LockInfo`] table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@
 //! Every function takes the means to find an element's link from its id, and stores
 //! only through that: the caller's lookup is where stale pointers are noticed.
 
-use super::cell::F;
+use super::cell::{F, Zero};
 use super::slab::Id;
 
 /// A place that holds a forward pointer: what `tqe_prev`, `le_prev` and `tqh_last`
@@ -88,6 +88,25 @@ impl<T> Link<T> {
         self.next.set(Id::NULL);
         self.prev.set(Place::Null);
         self.head.set(0);
+    }
+}
+
+impl<T> Zero for Link<T> {
+    fn zero(&self) {
+        Link::zero(self);
+    }
+}
+
+/// A head is left initialized, not zero: whoever zeroes an object calls the macro next.
+impl<T> Zero for Tailq<T> {
+    fn zero(&self) {
+        self.init();
+    }
+}
+
+impl<T, const N: usize> Zero for Lists<T, N> {
+    fn zero(&self) {
+        self.first.iter().for_each(|f| f.set(Id::NULL));
     }
 }
 

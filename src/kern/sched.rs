@@ -27,7 +27,7 @@ use super::plan::{Account, FUEL};
 use super::slab::ObjRef;
 use super::trace::{Func, Trace, What};
 use super::wait;
-use crate::program::{MAX_OPS, NamedPoint, Stop};
+use crate::program::{Header, MAX_OPS, NamedPoint, Stop, Thresholds};
 use crate::shadow::{KernelFault, Violation, rules};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -97,7 +97,7 @@ pub(super) struct Fiber {
     /// Counts tenants, so that a pointer into a dead stack is known as one.
     pub(super) generation: F<u16>,
     pub(super) holds: [Cell<(ObjRef, bool)>; MAX_HOLDS],
-    pub(super) hold_map: F<u16>,
+    pub(super) hold_map: F<u32>,
 }
 
 impl Fiber {
@@ -158,6 +158,8 @@ pub struct Ctx {
     pub(super) stopped: F<bool>,
     pub(super) exhausted: F<bool>,
     ncpus: F<u8>,
+    small: F<bool>,
+    first_ifindex: F<u8>,
     /// Model time, ms.
     pub(super) now: F<u64>,
     /// Counts armed callouts: ties are broken by it.
@@ -226,6 +228,8 @@ impl Ctx {
             stopped: F::new(false),
             exhausted: F::new(false),
             ncpus: F::new(1),
+            small: F::new(false),
+            first_ifindex: F::new(0),
             now: F::new(0),
             arms: F::new(0),
             fuel: F::new(0),
@@ -299,6 +303,23 @@ impl Ctx {
     #[inline]
     pub fn ncpus(&self) -> usize {
         self.ncpus.get() as usize
+    }
+
+    /// Whether the program asks for small limits, [`Thresholds::Small`].
+    #[inline]
+    pub fn small_thresholds(&self) -> bool {
+        self.small.get()
+    }
+
+    /// [`Header::ifindex`](crate::program::Header).
+    pub fn first_ifindex(&self) -> u8 {
+        self.first_ifindex.get()
+    }
+
+    /// Takes from the header what concerns the modelled kernel's configuration.
+    pub(super) fn configure(&self, h: &Header) {
+        self.small.set(h.thresholds == Thresholds::Small);
+        self.first_ifindex.set(h.ifindex);
     }
 
     /// Whether the current thread holds any lock.

@@ -6,7 +6,7 @@
 //! must act before itself is a deadlock, found when it blocks. Waiting for a thread that
 //! was merely preempted is none: that one runs again.
 
-use super::cell::F;
+use super::cell::{F, Zero};
 use super::sched::{Ctx, FiberState, Switch, members};
 use super::slab::ObjRef;
 use super::trace::What;
@@ -24,6 +24,12 @@ pub(super) const EVENT: u8 = u8::MAX - 2;
 /// Empty whenever no thread is alive.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Sleepers(F<u32>);
+
+impl Zero for Sleepers {
+    fn zero(&self) {
+        self.0.zero();
+    }
+}
 
 impl Sleepers {
     /// `tsleep`: puts the current thread to sleep until [`Sleepers::wakeup`]. `server`

@@ -9,8 +9,8 @@
 //! | 1 | kernel, [`Grammar::id`] | argument 0 |
 //! | 2 | number of CPUs - 1 | argument 1 |
 //! | 3 | bit 0: 1 = [`Stop::Kernel`] | argument 2 |
-//! | 4 | reserved, 0 | argument 3 |
-//! | 5 | reserved, 0 | bits 0-5: preempt-at, 0 = never |
+//! | 4 | bit 0: 1 = [`Thresholds::Small`], where there is a choice | argument 3 |
+//! | 5 | [`Header::ifindex`] | preempt-at, 0 = never |
 //! | 6 | reserved, 0 | bits 0-2: preempt-for |
 //! | 7 | reserved, 0 | bits 0-5: fail-at, 0 = none; bit 7: persistent |
 //!
@@ -27,8 +27,8 @@ use thiserror::Error;
 
 use super::text::{HEADER_WORDS, SUFFIX_WORDS};
 use super::{
-    FAIL_PERSISTENT, FORMAT_VERSION, Grammar, Header, MAX_FAIL_AT, MAX_OPS, MAX_PREEMPT_AT,
-    MAX_PREEMPT_FOR, Op, Program, RECORD, Stop,
+    FAIL_PERSISTENT, FORMAT_VERSION, Grammar, Header, MAX_FAIL_AT, MAX_OPS, MAX_PREEMPT_FOR, Op,
+    Program, RECORD, Stop, Thresholds,
 };
 
 /// One opcode byte: the verb it means, and how many values each argument has.
@@ -73,7 +73,7 @@ impl DecodeTable {
         let [opcode, a, b, c, d, at, span, fail] = record;
         let entry = &self.entries[usize::from(opcode)];
         let [na, nb, nc, nd] = entry.choices;
-        let preempt_at = at & MAX_PREEMPT_AT;
+        let preempt_at = at & self.grammar.max_preempt_at;
         let preempt_for = match preempt_at {
             0 => 0,
             _ => (span & MAX_PREEMPT_FOR).max(1),
@@ -135,8 +135,7 @@ impl Decoder {
 
     /// The program that `data` means.
     pub fn decode(&self, data: &[u8]) -> Program {
-        let header = Header { kernel: 0, ncpus: 1, stop: Stop::Books, defects: None };
-        let mut program = Program { header, ops: Vec::new(), named: Vec::new() };
+        let mut program = Program { header: Header::new(0), ops: Vec::new(), named: Vec::new() };
         self.decode_into(data, &mut program);
         program
     }
@@ -144,13 +143,21 @@ impl Decoder {
     /// Replaces `out` by the program that `data` means, reusing its memory.
     pub fn decode_into(&self, data: &[u8], out: &mut Program) {
         let (head, rest) = data.split_at(data.len().min(RECORD));
-        let [_, kernel, cpus, stop, ..] = record(head);
+        let [_, kernel, cpus, stop, thresholds, ifindex, ..] = record(head);
         // Nothing at all means the first grammar, even if another one has id 0.
         let table = if data.is_empty() { &self.tables[0] } else { self.table(kernel) };
         out.header = Header {
             kernel: table.grammar.id,
             ncpus: 1 + into_range(cpus, table.grammar.max_cpus.max(1)),
             stop: if stop & 1 == 1 { Stop::Kernel } else { Stop::Books },
+            thresholds: match table.grammar.thresholds && thresholds & 1 == 1 {
+                true => Thresholds::Small,
+                false => Thresholds::Real,
+            },
+            ifindex: match ifindex <= table.grammar.max_ifindex {
+                true => ifindex,
+                false => 0,
+            },
             defects: None,
         };
         out.named.clear();
@@ -215,7 +222,9 @@ pub fn encode(p: &Program) -> Result<Vec<u8>, EncodeError> {
 /// The record of a header.
 pub fn encode_header(h: &Header) -> [u8; RECORD] {
     let stop = u8::from(h.stop == Stop::Kernel);
-    [FORMAT_VERSION, h.kernel, h.ncpus.saturating_sub(1), stop, 0, 0, 0, 0]
+    let thresholds = u8::from(h.thresholds == Thresholds::Small);
+    let cpus = h.ncpus.saturating_sub(1);
+    [FORMAT_VERSION, h.kernel, cpus, stop, thresholds, h.ifindex, 0, 0]
 }
 
 /// The record of an operation.

@@ -23,7 +23,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as Source, SeedableRng, TryRng};
 
 use super::{
-    Arg, ArgClass, FAIL_PERSISTENT, Grammar, Header, MAX_OPS, Op, Program, Role, Stop, Verb,
+    Arg, ArgClass, FAIL_PERSISTENT, Grammar, Header, MAX_OPS, Op, Program, Role, Stop, Thresholds,
+    Verb,
 };
 
 /// Small random numbers out of a source of random bits.
@@ -166,8 +167,7 @@ impl Generator {
 
     /// Program `index`.
     pub fn program(&self, index: u64) -> Program {
-        let header =
-            Header { kernel: self.grammar.id, ncpus: 1, stop: self.config.stop, defects: None };
+        let header = Header::new(self.grammar.id);
         let mut program = Program { header, ops: Vec::new(), named: Vec::new() };
         self.program_into(index, &mut program);
         program
@@ -176,14 +176,21 @@ impl Generator {
 
 /// Replaces `out` by a random program of `g`, reusing its memory.
 pub fn generate<S: Source>(g: &Grammar, rng: &mut Rng<S>, out: &mut Program, cfg: &GenConfig) {
-    out.header =
-        Header { kernel: g.id, ncpus: 1 + rng.below_u8(g.max_cpus), stop: cfg.stop, defects: None };
+    out.header = Header {
+        ncpus: 1 + rng.below_u8(g.max_cpus),
+        stop: cfg.stop,
+        thresholds: match g.thresholds && rng.chance(1, 2) {
+            true => Thresholds::Small,
+            false => Thresholds::Real,
+        },
+        ..Header::new(g.id)
+    };
     out.named.clear();
     out.ops.clear();
     let weights = Weights::swarm(g, rng);
     let len = length(cfg, rng);
     append(&weights, &mut InUse::booted(g), out, len, rng);
-    disturb(&mut out.ops, cfg, rng);
+    disturb(g, &mut out.ops, cfg, rng);
 }
 
 /// A number of operations: between the limits, a little more often short than long
@@ -226,14 +233,14 @@ pub(super) fn operation<S: Source>(verb: &Verb, in_use: &mut InUse, rng: &mut Rn
 }
 
 /// Gives half of all programs preemptions and half of them faults.
-pub(super) fn disturb<S: Source>(ops: &mut [Op], cfg: &GenConfig, rng: &mut Rng<S>) {
+pub(super) fn disturb<S: Source>(g: &Grammar, ops: &mut [Op], cfg: &GenConfig, rng: &mut Rng<S>) {
     if ops.is_empty() {
         return;
     }
     if cfg.preemptions && rng.chance(1, 2) {
         for _ in 0..1 + rng.below(3) {
             let i = rng.below(ops.len());
-            set_preemption(&mut ops[i], rng);
+            set_preemption(g, &mut ops[i], rng);
         }
     }
     if cfg.faults && rng.chance(1, 2) {
@@ -245,8 +252,8 @@ pub(super) fn disturb<S: Source>(ops: &mut [Op], cfg: &GenConfig, rng: &mut Rng<
 }
 
 /// Parks `op` somewhere early for a short time.
-pub(super) fn set_preemption<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
-    op.preempt_at = rng.small(20);
+pub(super) fn set_preemption<S: Source>(g: &Grammar, op: &mut Op, rng: &mut Rng<S>) {
+    op.preempt_at = rng.small(g.usual_preempt_at);
     op.preempt_for = 1 + rng.below_u8(3);
 }
 

@@ -28,8 +28,9 @@ pub const RECORD: usize = 8;
 /// The most operations a program may have; further records are ignored.
 pub const MAX_OPS: usize = 64;
 
-/// The highest yield-point ordinal that a record can name.
-pub const MAX_PREEMPT_AT: u8 = 63;
+/// The highest yield-point ordinal that a record can name; see also
+/// [`Grammar::max_preempt_at`].
+pub const MAX_PREEMPT_AT: u8 = 255;
 
 /// The longest preemption, in operations issued meanwhile.
 pub const MAX_PREEMPT_FOR: u8 = 7;
@@ -65,6 +66,26 @@ impl Stop {
     }
 }
 
+/// How large the kernel's own limits are that a bug may hide behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Thresholds {
+    /// As in the kernel (the default).
+    #[default]
+    Real,
+    /// So small that short programs reach them.
+    Small,
+}
+
+impl Thresholds {
+    /// The word used in text programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Thresholds::Real => "real",
+            Thresholds::Small => "small",
+        }
+    }
+}
+
 /// What a program says about the kernel it runs on.
 ///
 /// The bytes hold everything but the defects, which come from the text header,
@@ -77,9 +98,28 @@ pub struct Header {
     pub ncpus: u8,
     /// Which layer ends the run.
     pub stop: Stop,
+    /// How large the kernel's limits are; real where the grammar has no choice.
+    pub thresholds: Thresholds,
+    /// The lowest interface index that is free at boot, as if interfaces that play no
+    /// part had the others; 0 for the first one that really is.
+    pub ifindex: u8,
     /// Names of the defects that the text header switches on; `None` when it has
     /// no `defects` line (and always for bytes).
     pub defects: Option<Vec<String>>,
+}
+
+impl Header {
+    /// One CPU, stopped by the books, nothing special, no defects named.
+    pub const fn new(kernel: u8) -> Header {
+        Header {
+            kernel,
+            ncpus: 1,
+            stop: Stop::Books,
+            thresholds: Thresholds::Real,
+            ifindex: 0,
+            defects: None,
+        }
+    }
 }
 
 /// One operation: a verb, its arguments and what disturbs it.
@@ -252,11 +292,35 @@ pub struct Grammar {
     pub verbs: &'static [Verb],
     /// Upper limit of [`Header::ncpus`].
     pub max_cpus: u8,
+    /// Whether the header may choose [`Thresholds`].
+    pub thresholds: bool,
+    /// Upper limit of [`Header::ifindex`].
+    pub max_ifindex: u8,
+    /// The highest yield-point ordinal that a record of this kernel can name: one less
+    /// than a power of two.
+    pub max_preempt_at: u8,
+    /// Up to which ordinal generated preemptions go; small ones are the more frequent.
+    pub usual_preempt_at: u8,
     /// The interfaces that exist after boot.
     pub booted: &'static [&'static str],
 }
 
 impl Grammar {
+    /// A grammar without verbs: one CPU, no choices in the header.
+    pub const fn named(kernel: &'static str, id: u8) -> Grammar {
+        Grammar {
+            kernel,
+            id,
+            verbs: &[],
+            max_cpus: 1,
+            thresholds: false,
+            max_ifindex: 0,
+            max_preempt_at: 63,
+            usual_preempt_at: 20,
+            booted: &[],
+        }
+    }
+
     /// The verb of opcode `code`.
     pub fn verb(&self, code: u8) -> Option<&'static Verb> {
         self.verbs.iter().find(|v| v.code == code)

@@ -13,8 +13,8 @@ use super::generate::{
     GenConfig, InUse, Rng, SplitMix, Weights, append, disturb, operation, set_fault, set_preemption,
 };
 use super::{
-    FAIL_PERSISTENT, Grammar, MAX_FAIL_AT, MAX_OPS, MAX_PREEMPT_AT, MAX_PREEMPT_FOR, Op, Program,
-    RECORD,
+    FAIL_PERSISTENT, Grammar, MAX_FAIL_AT, MAX_OPS, MAX_PREEMPT_FOR, Op, Program, RECORD,
+    Thresholds,
 };
 
 /// One way to change a program.
@@ -71,7 +71,7 @@ fn fresh_tail<S: Source>(g: &Grammar, p: &mut Program, rng: &mut Rng<S>, max_ops
     let n = 1 + rng.below((max_ops - keep).min(16));
     let mut in_use = InUse::of(g, &p.ops);
     append(&Weights::swarm(g, rng), &mut in_use, p, n, rng);
-    disturb(&mut p.ops[keep..], &GenConfig::default(), rng);
+    disturb(g, &mut p.ops[keep..], &GenConfig::default(), rng);
 }
 
 fn apply<S: Source>(edit: Edit, g: &Grammar, p: &mut Program, rng: &mut Rng<S>, max_ops: usize) {
@@ -105,12 +105,18 @@ fn apply<S: Source>(edit: Edit, g: &Grammar, p: &mut Program, rng: &mut Rng<S>, 
         Edit::Swap => p.ops.swap(at, (at + 1 + rng.below(len - 1)) % len),
         Edit::Retarget => retarget(g, p, at, rng),
         Edit::Verb => change_verb(g, p, at, rng),
-        Edit::Preempt => change_preemption(&mut p.ops[at], rng),
+        Edit::Preempt => change_preemption(g, &mut p.ops[at], rng),
         Edit::Fail => change_fault(&mut p.ops[at], rng),
         Edit::Cpus => {
             // Any other number, if there is one.
             let others = rng.below_u8(g.max_cpus.saturating_sub(1));
             p.header.ncpus = 1 + (p.header.ncpus + others) % g.max_cpus.max(1);
+            if g.thresholds {
+                p.header.thresholds = match p.header.thresholds {
+                    Thresholds::Real => Thresholds::Small,
+                    Thresholds::Small => Thresholds::Real,
+                };
+            }
         }
     }
 }
@@ -162,15 +168,15 @@ fn change_verb<S: Source>(g: &Grammar, p: &mut Program, at: usize, rng: &mut Rng
     p.ops[at] = op;
 }
 
-fn change_preemption<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
+fn change_preemption<S: Source>(g: &Grammar, op: &mut Op, rng: &mut Rng<S>) {
     if op.preempt_at == 0 {
-        return set_preemption(op, rng);
+        return set_preemption(g, op, rng);
     }
     match rng.below(8) {
         0 | 1 => (op.preempt_at, op.preempt_for) = (0, 0),
-        2 => set_preemption(op, rng),
+        2 => set_preemption(g, op, rng),
         3 | 4 => op.preempt_for = 1 + rng.below_u8(MAX_PREEMPT_FOR),
-        _ => op.preempt_at = shift(op.preempt_at, MAX_PREEMPT_AT, rng),
+        _ => op.preempt_at = shift(op.preempt_at, g.max_preempt_at, rng),
     }
 }
 

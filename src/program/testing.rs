@@ -59,19 +59,19 @@ const NEW_VERBS: &[Verb] = &[
 
 /// The first grammar.
 pub static FIRST: Grammar =
-    Grammar { kernel: "dragonfly-2007", id: 3, verbs: NEW_VERBS, max_cpus: 4, booted: &[] };
+    Grammar { verbs: NEW_VERBS, max_cpus: 4, ..Grammar::named("dragonfly-2007", 3) };
 
 /// [`FIRST`] before its last verb was appended.
-pub static OLD_FIRST: Grammar =
-    Grammar { kernel: "dragonfly-2007", id: 3, verbs: OLD_VERBS, max_cpus: 4, booted: &[] };
+pub static OLD_FIRST: Grammar = Grammar { verbs: OLD_VERBS, ..FIRST };
 
 /// The second grammar.
 pub static SECOND: Grammar = Grammar {
-    kernel: "freebsd-14",
-    id: 7,
     verbs: &[verb(0, "idle", &[], 1), verb(1, "SIOCIFDESTROY", &[IF], 1)],
-    max_cpus: 1,
-    booted: &[],
+    thresholds: true,
+    max_ifindex: 31,
+    max_preempt_at: 255,
+    usual_preempt_at: 100,
+    ..Grammar::named("freebsd-14", 7)
 };
 
 /// Both.
@@ -103,7 +103,8 @@ pub fn grammar_of(p: &Program) -> &'static Grammar {
 /// A canonical program of either grammar, as bytes could hold it.
 pub fn program() -> impl Strategy<Value = Program> {
     let records = prop::collection::vec(any::<[u8; 8]>(), 0..=MAX_OPS);
-    (any::<(bool, u8, bool)>(), records).prop_map(|((second, cpus, kernel), records)| {
+    (any::<(bool, u8, bool, bool, u8)>(), records).prop_map(|(header, records)| {
+        let (second, cpus, kernel, small, ifindex) = header;
         let g = GRAMMARS[usize::from(second)];
         let table = DecodeTable::new(g);
         Program {
@@ -111,6 +112,11 @@ pub fn program() -> impl Strategy<Value = Program> {
                 kernel: g.id,
                 ncpus: 1 + cpus % g.max_cpus,
                 stop: if kernel { Stop::Kernel } else { Stop::Books },
+                thresholds: match small && g.thresholds {
+                    true => Thresholds::Small,
+                    false => Thresholds::Real,
+                },
+                ifindex: ifindex % (g.max_ifindex + 1),
                 defects: None,
             },
             ops: records.into_iter().map(|r| table.op(r)).collect(),

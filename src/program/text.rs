@@ -23,7 +23,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{FORMAT_VERSION, Grammar, NamedPoint, Op, PointKind, Program, Stop};
+use super::{FORMAT_VERSION, Grammar, NamedPoint, Op, PointKind, Program, Stop, Thresholds};
 
 mod line;
 mod parse;
@@ -35,7 +35,8 @@ pub use parse::parse;
 const MAGIC: &str = "# ifscrub";
 
 /// The words that begin a header line; no verb may be called so.
-pub(crate) const HEADER_WORDS: [&str; 4] = ["kernel", "ncpus", "stop", "defects"];
+pub(crate) const HEADER_WORDS: [&str; 6] =
+    ["kernel", "ncpus", "stop", "thresholds", "ifindex", "defects"];
 
 /// The words that begin what disturbs an operation; no bare argument may be called so.
 pub(crate) const SUFFIX_WORDS: [&str; 2] = ["preempt", "fail"];
@@ -78,6 +79,12 @@ fn write_program(out: &mut String, g: &Grammar, p: &Program) -> fmt::Result {
     writeln!(out, "ncpus {}", p.header.ncpus)?;
     if p.header.stop != Stop::default() {
         writeln!(out, "stop {}", p.header.stop.name())?;
+    }
+    if p.header.thresholds != Thresholds::default() {
+        writeln!(out, "thresholds {}", p.header.thresholds.name())?;
+    }
+    if p.header.ifindex != 0 {
+        writeln!(out, "ifindex {}", p.header.ifindex)?;
     }
     match p.header.defects.as_deref() {
         None => {}

@@ -7,6 +7,7 @@
 //! files, each naming the source it mirrors.
 
 pub mod dragonfly;
+pub mod freebsd;
 
 use crate::kern::Kernel;
 use crate::kern::exec::{Config, Outcome};
@@ -37,6 +38,8 @@ pub enum Kind {
     Enabling,
     /// Nobody has shown that it existed; never counted.
     Hypothesis,
+    /// A repair that was proposed in place of the model's own; never counted.
+    Repair,
 }
 
 impl Kind {
@@ -46,6 +49,7 @@ impl Kind {
             Kind::WayIn => "way in",
             Kind::Enabling => "enabling",
             Kind::Hypothesis => "hypothesis",
+            Kind::Repair => "proposed repair",
         }
     }
 }
@@ -208,22 +212,23 @@ impl<S: Stack> Machine for Kernel<S> {
 }
 
 /// The grammars of all kernels, by [`Grammar::id`].
-pub static GRAMMARS: &[&Grammar] = &[&dragonfly::GRAMMAR];
+pub static GRAMMARS: &[&Grammar] = &[&dragonfly::GRAMMAR, &freebsd::GRAMMAR];
 
 /// A booted kernel by its [`Grammar::id`].
 pub fn machine(kernel: u8) -> Option<Box<dyn Machine>> {
     match kernel {
         0 => Some(Box::new(Kernel::<dragonfly::Dragonfly>::new())),
+        1 => Some(Box::new(Kernel::<freebsd::Freebsd>::new())),
         _ => None,
     }
 }
 
-/// The defects that `as-reported` switches on: all but hypotheses.
+/// The defects that `as-reported` switches on: all but hypotheses and proposed repairs.
 pub fn as_reported(defects: &[Defect]) -> u64 {
     defects
         .iter()
         .enumerate()
-        .filter(|(_, d)| d.kind != Kind::Hypothesis)
+        .filter(|(_, d)| matches!(d.kind, Kind::WayIn | Kind::Enabling))
         .fold(0, |set, (i, _)| set | 1 << i)
 }
 

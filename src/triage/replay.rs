@@ -96,7 +96,7 @@ pub struct UnreachedPoint {
 }
 
 /// The program with every named point turned into its ordinal, at most `limit`
-/// ([`MAX_PREEMPT_AT`](crate::program::MAX_PREEMPT_AT) for what is to become bytes), and
+/// ([`Grammar::max_preempt_at`](crate::program::Grammar) for what is to become bytes), and
 /// the points for which there is none, which the program does not hold any more.
 pub fn resolve(
     m: &mut dyn Machine,

@@ -240,7 +240,7 @@ fn a_run_is_a_function_of_its_program_whatever_ran_before() {
     let hash = |o: &super::Outcome| o.trace.as_ref().unwrap().hash();
     let mut k = once.k;
     let program = |ops| crate::program::Program {
-        header: crate::program::Header { kernel: 0, ncpus: 1, stop: Stop::Books, defects: None },
+        header: crate::program::Header::new(0),
         ops,
         named: Vec::new(),
     };

@@ -135,7 +135,7 @@ pub fn run_with(ops: &[Planned], background: &[&[Step]], cfg: Config) -> Ran {
         })
     });
     let program = Program {
-        header: Header { kernel: 0, ncpus: 1, stop: Stop::Books, defects: None },
+        header: Header::new(0),
         ops: ops.iter().enumerate().map(numbered).collect(),
         named: named.collect(),
     };

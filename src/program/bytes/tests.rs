@@ -11,7 +11,7 @@ use super::*;
 #[test]
 fn nothing_is_the_default_header_of_the_first_grammar() {
     let p = decode(&GRAMMARS, &[]);
-    let header = Header { kernel: FIRST.id, ncpus: 1, stop: Stop::Books, defects: None };
+    let header = Header::new(FIRST.id);
     assert_eq!(p, Program { header, ops: Vec::new(), named: Vec::new() });
 }
 

@@ -6,8 +6,8 @@
 use super::line::{Line, ParseError, Token, one_of};
 use super::{HEADER_WORDS, MAGIC, SUFFIX_WORDS};
 use crate::program::{
-    Arg, FAIL_PERSISTENT, FORMAT_VERSION, Grammar, Header, MAX_FAIL_AT, MAX_OPS, MAX_PREEMPT_AT,
-    MAX_PREEMPT_FOR, NamedPoint, Op, PointKind, Program, Stop,
+    Arg, FAIL_PERSISTENT, FORMAT_VERSION, Grammar, Header, MAX_FAIL_AT, MAX_OPS, MAX_PREEMPT_FOR,
+    NamedPoint, Op, PointKind, Program, Stop, Thresholds,
 };
 
 /// A number in decimal digits, `1..=max`.
@@ -58,6 +58,8 @@ struct Parser<'g> {
     /// The number and where it stands; its limit is known when the kernel is.
     ncpus: Option<(u8, usize, usize)>,
     stop: Option<Stop>,
+    thresholds: Option<(Thresholds, usize, usize)>,
+    ifindex: Option<(u8, usize, usize)>,
     defects: Option<Vec<String>>,
     ops: Vec<Op>,
     named: Vec<NamedPoint>,
@@ -74,6 +76,8 @@ pub fn parse(grammars: &[&'static Grammar], text: &str) -> Result<Program, Parse
         grammar: None,
         ncpus: None,
         stop: None,
+        thresholds: None,
+        ifindex: None,
         defects: None,
         ops: Vec::new(),
         named: Vec::new(),
@@ -94,6 +98,8 @@ pub fn parse(grammars: &[&'static Grammar], text: &str) -> Result<Program, Parse
             kernel: grammar.id,
             ncpus: parser.ncpus.map_or(1, |(n, ..)| n),
             stop: parser.stop.unwrap_or_default(),
+            thresholds: parser.thresholds.map_or_else(Thresholds::default, |(t, ..)| t),
+            ifindex: parser.ifindex.map_or(0, |(n, ..)| n),
             defects: parser.defects,
         },
         ops: parser.ops,
@@ -145,6 +151,8 @@ impl Parser<'_> {
             "kernel" => self.grammar.is_some(),
             "ncpus" => self.ncpus.is_some(),
             "stop" => self.stop.is_some(),
+            "thresholds" => self.thresholds.is_some(),
+            "ifindex" => self.ifindex.is_some(),
             _ => self.defects.is_some(),
         };
         if taken {
@@ -155,6 +163,8 @@ impl Parser<'_> {
             "kernel" => self.kernel(&mut line)?,
             "ncpus" => self.ncpus(&mut line)?,
             "stop" => self.stop(&mut line)?,
+            "thresholds" => self.thresholds(&mut line)?,
+            "ifindex" => self.ifindex(&mut line)?,
             _ => self.defects(&mut line)?,
         }
         line.end()
@@ -177,6 +187,29 @@ impl Parser<'_> {
         match token.and_then(|t| Some((number(t.text, u8::MAX)?, t.column))) {
             Some((n, column)) => self.ncpus = Some((n, line.number, column)),
             None => return Err(line.expected("a number of CPUs from 1", token)),
+        }
+        Ok(())
+    }
+
+    fn thresholds(&mut self, line: &mut Line<'_>) -> Result<(), ParseError> {
+        let token = line.next();
+        let text = token.map_or("", |t| t.text);
+        let all = [Thresholds::Real, Thresholds::Small];
+        match (all.into_iter().find(|t| t.name() == text), token) {
+            (Some(t), Some(at)) => self.thresholds = Some((t, line.number, at.column)),
+            _ => {
+                let names = all.map(Thresholds::name);
+                return Err(line.expected(one_of(&names), token).suggest(text, names.into_iter()));
+            }
+        }
+        Ok(())
+    }
+
+    fn ifindex(&mut self, line: &mut Line<'_>) -> Result<(), ParseError> {
+        let token = line.next();
+        match token.and_then(|t| Some((number(t.text, u8::MAX)?, t.column))) {
+            Some((n, column)) => self.ifindex = Some((n, line.number, column)),
+            None => return Err(line.expected("an interface index from 1", token)),
         }
         Ok(())
     }
@@ -219,6 +252,24 @@ impl Parser<'_> {
             let message = format!("expected a `kernel` line, found {found}");
             return Err(line.error(1, message));
         };
+        if let Some((Thresholds::Small, number, column)) = self.thresholds
+            && !g.thresholds
+        {
+            let message = format!("expected `real`: `{}` has no other thresholds", g.kernel);
+            return Err(Line::new(number, "").error(column, message));
+        }
+        if let Some((n, number, column)) = self.ifindex
+            && n > g.max_ifindex
+        {
+            let (kernel, max) = (g.kernel, g.max_ifindex);
+            let message = match max {
+                0 => format!("`{kernel}` has no `ifindex`"),
+                _ => {
+                    format!("expected an interface index of 1 to {max} for `{kernel}`, found `{n}`")
+                }
+            };
+            return Err(Line::new(number, "").error(column, message));
+        }
         match self.ncpus {
             Some((n, number, column)) if n > g.max_cpus => {
                 let (kernel, max) = (g.kernel, g.max_cpus);
@@ -246,7 +297,7 @@ impl Parser<'_> {
         while let Some(token) = next {
             match token.text {
                 "preempt" if preempt.is_none() => {
-                    preempt = Some(preemption(&mut line, &mut op)?);
+                    preempt = Some(preemption(&mut line, &mut op, g.max_preempt_at)?);
                 }
                 "fail" if fail.is_none() => fail = Some(fault(&mut line, &mut op)?),
                 word if SUFFIX_WORDS.contains(&word) => {
@@ -325,11 +376,11 @@ fn junk(line: &Line<'_>, token: Token<'_>, args: &[Arg], given: &[bool; 4]) -> P
 type Named = Option<(PointKind, String, u8)>;
 
 /// Reads what follows `preempt`.
-fn preemption(line: &mut Line<'_>, op: &mut Op) -> Result<Named, ParseError> {
+fn preemption(line: &mut Line<'_>, op: &mut Op, max: u8) -> Result<Named, ParseError> {
     let Some(token) = line.next() else {
         return Err(line.expected("`NAME#n` or `@n` after `preempt`", None));
     };
-    let named = match Point::parse(line, token, token.text, MAX_PREEMPT_AT)? {
+    let named = match Point::parse(line, token, token.text, max)? {
         Point::Ordinal(n) => {
             op.preempt_at = n;
             None

@@ -78,7 +78,7 @@ fn names_given_in_the_other_order_are_stored_alike() {
 #[test]
 fn the_header_has_defaults() {
     let p = read("# ifscrub 1\nkernel freebsd-14");
-    let header = Header { kernel: 7, ncpus: 1, stop: Stop::Books, defects: None };
+    let header = Header::new(7);
     assert_eq!(p.header, header);
     assert_eq!(print(GRAMMARS[1], &p), "# ifscrub 1\nkernel freebsd-14\nncpus 1\n");
     let none = read("# ifscrub 1\nkernel freebsd-14\ndefects none\n");

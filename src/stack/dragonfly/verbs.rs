@@ -264,11 +264,10 @@ const VERBS: &[Verb] = &[
 
 /// The grammar of this kernel.
 pub static GRAMMAR: Grammar = Grammar {
-    kernel: "dragonfly-2007",
-    id: 0,
     verbs: VERBS,
     max_cpus: 3,
     booted: &["em0", "em1", "sppp0", "lo0"],
+    ..Grammar::named("dragonfly-2007", 0)
 };
 
 fn if_slot(list: &[&str], i: u8) -> u8 {

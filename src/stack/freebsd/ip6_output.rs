@@ -1,0 +1,1 @@
+//! `sys/netinet6/ip6_output.c`: the route cache of an IPv6 socket.

@@ -1,0 +1,1 @@
+//! `sys/netinet/ip_output.c`: the route cache of an IPv4 socket.

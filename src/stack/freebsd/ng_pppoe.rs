@@ -1,0 +1,1 @@
+//! `sys/netgraph/ng_pppoe.c`: PPPoE sessions.

@@ -1,0 +1,1 @@
+//! `sys/net/route/nhop.c`: the hash of nexthops and their indices.

@@ -1,0 +1,1 @@
+//! `sys/netinet/tcp_output.c`: `tcp_default_output`.

@@ -1,0 +1,122 @@
+//! The end of a run: everything that a user can end is ended, and what is put off runs.
+//!
+//! Sockets are closed, devices closed, user routes deleted, sessions dropped and nodes
+//! shut down, clones destroyed, the addresses of lo0 that were not there at boot deleted;
+//! then time passes until every callout, task and epoch callback has run.
+
+use super::K;
+use super::if_c::{Ioctl, ifioctl};
+use super::mpd;
+use super::ng_base::ngm_shutdown;
+use super::objects::*;
+use super::route_ctl::Rtm;
+use super::route_tables::table;
+use super::rtsock::{RouteReq, route_output};
+use super::{NSOCKS, if_tuntap, kern_timeout, tcp_usrreq, udp_usrreq};
+
+/// A step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teardown {
+    /// Close a socket.
+    Close(u8),
+    /// Close tun0.
+    CloseTun,
+    /// Delete a route that the user made.
+    DeleteRoute(Af, Prefix),
+    /// Drop a PPPoE session.
+    SessionDown(u8),
+    /// Shut an iface node down.
+    Shutdown(u8),
+    /// Destroy a clone.
+    Destroy(u8),
+    /// Delete an address of lo0.
+    DeleteAddress(Af, Addr),
+    /// Let time pass.
+    Advance,
+}
+
+/// How often time passes at the end: callouts that a callout arms, callbacks that a
+/// callback queues, each costing a grace period.
+const ROUNDS: u32 = 3;
+
+/// What is still to be torn down, first things first; step `n`.
+pub fn next(k: &K, n: u32) -> Option<Teardown> {
+    let st = &k.st;
+    // More steps than objects: something comes back again and again.
+    if n > 200 {
+        return None;
+    }
+    if let Some(i) = (0..NSOCKS).find(|&i| !st.pcbs[i].get().is_null()) {
+        return Some(Teardown::Close(i as u8));
+    }
+    if st.softcs.iter().any(|(_, s)| s.tun_open.get()) {
+        return Some(Teardown::CloseTun);
+    }
+    for af in [Af::Inet, Af::Inet6] {
+        let user = table(k, af).find(|&rt| made_by_user(k, rt));
+        if let Some(rt) = user {
+            return Some(Teardown::DeleteRoute(af, st.rts.raw(rt).rt_dst.get()));
+        }
+    }
+    if let Some(i) = (0..2).find(|&i| st.mpd[i].get().up) {
+        return Some(Teardown::SessionDown(i as u8));
+    }
+    if let Some(i) = (0..2).find(|&i| !st.ng_iface[i].get().is_null()) {
+        return Some(Teardown::Shutdown(i as u8));
+    }
+    let clone = st.ifnets.iter().find(|(_, i)| {
+        i.if_clones_linked.get() && matches!(i.driver.get(), Driver::Epair | Driver::Tun)
+    });
+    if let Some((_, i)) = clone {
+        return Some(Teardown::Destroy(i.name.get()));
+    }
+    let lo = st.v_loif.get();
+    let own = |a: &Ifaddr| match a.af.get() {
+        Af::Link => true,
+        Af::Inet => a.addr.get() == super::verbs::LOOPBACK4,
+        Af::Inet6 => {
+            a.addr.get() == super::verbs::LOOPBACK6 || a.addr.get() == super::verbs::LOOPBACK_LL
+        }
+    };
+    let mut ifas = st.ifas.iter();
+    let late = ifas.find(|(_, a)| a.ifa_ifp.get() == lo && !own(a) && a.ifa_refcnt.get() != 0);
+    if let Some((_, a)) = late {
+        return Some(Teardown::DeleteAddress(a.af.get(), a.addr.get()));
+    }
+    let ended = st.advanced.get();
+    if ended < ROUNDS {
+        st.advanced.set(ended + 1);
+        return Some(Teardown::Advance);
+    }
+    None
+}
+
+/// Whether a route is the user's: neither an address's nor a router advertisement's.
+fn made_by_user(k: &K, rt: RtId) -> bool {
+    let flags = |nh: NhId| k.st.nhops.raw(nh).rt_flags.get();
+    let user = |nh| flags(nh) & (RTF_STATIC | RTF_PINNED) == RTF_STATIC;
+    match k.st.rts.raw(rt).rt_nhop.get() {
+        NhRef::Null => false,
+        NhRef::Nh(nh) => user(nh),
+        NhRef::Nhg(g) => user(k.st.nhgrps.raw(g).nhops[0].get()),
+    }
+}
+
+/// Runs a step.
+pub async fn step(k: &K, step: Teardown) -> i32 {
+    match step {
+        Teardown::Close(i) if i < 2 => tcp_usrreq::tcp_usr_close(k, i as usize).await,
+        Teardown::Close(i) => udp_usrreq::udp_close(k, i as usize).await,
+        Teardown::CloseTun => if_tuntap::tunclose(k).await,
+        Teardown::DeleteRoute(af, dst) => {
+            let req = RouteReq { af, dst, ..RouteReq::default() };
+            route_output(k, Rtm::Delete, req).await
+        }
+        Teardown::SessionDown(unit) => mpd::session_down(k, unit).await,
+        Teardown::Shutdown(unit) => ngm_shutdown(k, unit).await,
+        Teardown::Destroy(name) => ifioctl(k, name, Ioctl::Ifdestroy).await,
+        Teardown::DeleteAddress(Af::Inet, addr) => ifioctl(k, 0, Ioctl::Difaddr(addr)).await,
+        Teardown::DeleteAddress(_, addr) => ifioctl(k, 0, Ioctl::DifaddrIn6(addr)).await,
+        Teardown::Advance => kern_timeout::advance(k, 7_200_000, u32::MAX).await,
+    }
+}

@@ -1,0 +1,544 @@
+//! The operations of `freebsd-14`: what a user, a daemon, a driver or the network can do
+//! to this kernel, as it really has them.
+//!
+//! epair and tun are cloned; ng interfaces come with a netgraph node and go with it
+//! (SIOCIFDESTROY is refused); lo0 stays. What the kernel refuses returns its errno.
+
+use super::if_c::{AliasReq, Ioctl, ifioctl};
+use super::nd6_rtr::Ra;
+use super::objects::*;
+use super::route_ctl::Rtm;
+use super::rtsock::{RouteReq, Via, route_output};
+use super::{EINVAL, K};
+use super::{
+    fib_algo, if_c, if_epair, if_tuntap, in_mcast, in6_mcast, kern_timeout, mpd, netisr, ng_base,
+    subr_epoch, subr_taskqueue, tcp_timer, tcp_usrreq, udp_usrreq,
+};
+use super::{if_ether, nd6};
+use crate::program::{Arg, ArgClass, Grammar, Op, Role, Verb};
+
+/// Names of the interface slots.
+pub const IFS: &[&str] = &["lo0", "epair0a", "epair0b", "epair1a", "epair1b", "tun0", "ng0", "ng1"];
+/// Slot of lo0.
+pub const LO0: u8 = 0;
+/// Slot of tun0.
+pub const TUN0: u8 = 5;
+/// Slot of ng0; ng1 is the next one.
+pub const NG0: u8 = 6;
+const OTHERS: &[&str] = &["epair0a", "ng0", "tun0", "epair0b", "epair1a", "epair1b", "ng1", "lo0"];
+const CLONES: &[&str] = &["epair0a", "epair1a", "tun0"];
+const DESTROYED: &[&str] = &["epair0a", "epair0b", "epair1a", "epair1b", "tun0", "ng0"];
+const EPAIRS: &[&str] = &["epair0a", "epair0b", "epair1a", "epair1b"];
+const NGS: &[&str] = &["ng0", "ng1"];
+const TUNS: &[&str] = &["tun0"];
+const SOCKS: &[&str] = &["tcp0", "tcp1", "udp0", "udp1"];
+const TCPS: &[&str] = &["tcp0", "tcp1"];
+
+const fn v4(a: u8, b: u8, c: u8, d: u8) -> Addr {
+    (u32::from_be_bytes([a, b, c, d]) as u64) << 32
+}
+
+/// An IPv6 address of network `net` (of 2001:db8::/32) and host `id`.
+const fn v6(first: u16, net: u16, id: u32) -> Addr {
+    (first as u64) << 48 | (net as u64) << 32 | id as u64
+}
+
+/// 127.0.0.1.
+pub const LOOPBACK4: Addr = v4(127, 0, 0, 1);
+/// ::1.
+pub const LOOPBACK6: Addr = 1;
+/// fe80::1 of lo0, whose index is 1.
+pub const LOOPBACK_LL: Addr = v6(0xfe80, 1, 1);
+
+/// IPv4 addresses of a program: few, so that they collide.
+const ADDRS4: &[&str] = &["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.1.1", "10.0.1.2", "192.0.2.1"];
+const ADDR4_VALUES: [Addr; 6] = [
+    v4(10, 0, 0, 1),
+    v4(10, 0, 0, 2),
+    v4(10, 0, 0, 3),
+    v4(10, 0, 1, 1),
+    v4(10, 0, 1, 2),
+    v4(192, 0, 2, 1),
+];
+/// IPv6 addresses of a program.
+const ADDRS6: &[&str] = &[
+    "fe80::1",
+    "fe80::2",
+    "2001:db8:1::1",
+    "2001:db8:1::2",
+    "2001:db8:2::1",
+    "2001:db8:2::2",
+    "2001:db8::1",
+];
+const ADDR6_VALUES: [Addr; 7] = [
+    v6(0xfe80, 0, 1),
+    v6(0xfe80, 0, 2),
+    v6(0x2001, 1, 1),
+    v6(0x2001, 1, 2),
+    v6(0x2001, 2, 1),
+    v6(0x2001, 2, 2),
+    v6(0x2001, 0, 1),
+];
+/// Routers, link-local.
+const ROUTERS: &[&str] = &["fe80::2", "fe80::3", "fe80::1"];
+const ROUTER_VALUES: [Addr; 3] = [v6(0xfe80, 0, 2), v6(0xfe80, 0, 3), v6(0xfe80, 0, 1)];
+/// Prefixes that routers advertise.
+const PREFIXES: &[&str] = &["none", "2001:db8:1::/64", "2001:db8:2::/64"];
+const PREFIX_VALUES: [Prefix; 3] =
+    [Prefix::new(0, 0), Prefix::new(v6(0x2001, 1, 0), 32), Prefix::new(v6(0x2001, 2, 0), 32)];
+const LIFETIMES: &[&str] = &["1800", "0", "30"];
+const LIFETIME_VALUES: [u16; 3] = [1800, 0, 30];
+/// Whom sockets talk to.
+const PEERS: &[&str] = &[
+    "2001:db8::1",
+    "2001:db8:1::2",
+    "2001:db8:2::2",
+    "10.0.0.2",
+    "192.0.2.1",
+    "2001:db8:1::1",
+    "10.0.1.2",
+];
+const PEER_VALUES: [(Af, Addr); 7] = [
+    (Af::Inet6, v6(0x2001, 0, 1)),
+    (Af::Inet6, v6(0x2001, 1, 2)),
+    (Af::Inet6, v6(0x2001, 2, 2)),
+    (Af::Inet, v4(10, 0, 0, 2)),
+    (Af::Inet, v4(192, 0, 2, 1)),
+    (Af::Inet6, v6(0x2001, 1, 1)),
+    (Af::Inet, v4(10, 0, 1, 2)),
+];
+/// Destinations of user routes.
+const DSTS: &[&str] = &[
+    "::/0",
+    "2001:db8:1::/64",
+    "2001:db8::/64",
+    "2001:db8:1::2",
+    "0.0.0.0/0",
+    "192.0.2.0/24",
+    "10.0.0.0/24",
+    "10.0.0.2",
+];
+const DST_VALUES: [(Af, Prefix); 8] = [
+    (Af::Inet6, Prefix::new(0, 0)),
+    (Af::Inet6, Prefix::new(v6(0x2001, 1, 0), 32)),
+    (Af::Inet6, Prefix::new(v6(0x2001, 0, 0), 32)),
+    (Af::Inet6, Prefix::new(v6(0x2001, 1, 2), 64)),
+    (Af::Inet, Prefix::new(0, 0)),
+    (Af::Inet, Prefix::new(v4(192, 0, 2, 0), 24)),
+    (Af::Inet, Prefix::new(v4(10, 0, 0, 0), 24)),
+    (Af::Inet, Prefix::new(v4(10, 0, 0, 2), 32)),
+];
+/// Gateways of user routes, by family of the destination.
+const GATEWAYS: &[&str] = &["router1", "router2", "router3"];
+const GATEWAY6_VALUES: [Addr; 3] = [v6(0x2001, 1, 2), v6(0x2001, 2, 2), v6(0x2001, 1, 1)];
+const GATEWAY4_VALUES: [Addr; 3] = [v4(10, 0, 0, 2), v4(10, 0, 1, 2), v4(10, 0, 0, 1)];
+/// Multicast groups that sockets join.
+const GROUPS: &[&str] = &["ff02::1:3", "224.0.0.251", "224.0.0.1", "ff02::1"];
+const GROUP_VALUES: [(Af, Addr); 4] = [
+    (Af::Inet6, v6(0xff02, 0, 0x1_0003)),
+    (Af::Inet, v4(224, 0, 0, 251)),
+    (Af::Inet, v4(224, 0, 0, 1)),
+    (Af::Inet6, v6(0xff02, 0, 1)),
+];
+const MASKS: &[&str] = &["/24", "/32", "/16"];
+const MASK_VALUES: [u8; 3] = [24, 32, 16];
+const PLENS: &[&str] = &["/64", "/128"];
+const PLEN_VALUES: [u8; 2] = [32, 64];
+const TIMES: &[&str] = &["50ms", "10ms", "1s", "3s", "60s", "30min", "2h"];
+const TIME_VALUES: [u64; 7] = [50, 10, 1_000, 3_000, 60_000, 30 * 60_000, 2 * 3_600_000];
+const FAMILIES: &[&str] = &["inet6", "inet"];
+const MODULES: &[&str] = &["radix_lockless", "radix"];
+const FLAGS: &[&str] = &["static", "dynamic"];
+
+const fn arg(key: &'static str, choices: &'static [&'static str], class: ArgClass) -> Arg {
+    Arg { key, choices, class, role: Role::Names }
+}
+
+const fn with(role: Role, arg: Arg) -> Arg {
+    Arg { role, ..arg }
+}
+
+const fn iface(role: Role, choices: &'static [&'static str]) -> Arg {
+    Arg { key: "", choices, class: ArgClass::Interface, role }
+}
+
+const fn sock(role: Role, choices: &'static [&'static str]) -> Arg {
+    Arg { key: "", choices, class: ArgClass::Pcb, role }
+}
+
+const IF: Arg = iface(Role::Uses, OTHERS);
+const DST: Arg = arg("", DSTS, ArgClass::Address);
+const VIA: Arg = arg("via", GATEWAYS, ArgClass::Other);
+const RA: &[Arg] = &[
+    IF,
+    arg("from", ROUTERS, ArgClass::Other),
+    arg("lifetime", LIFETIMES, ArgClass::Other),
+    arg("prefix", PREFIXES, ArgClass::Other),
+];
+
+const fn v(
+    code: u8,
+    name: &'static str,
+    weight: u8,
+    args: &'static [Arg],
+    help: &'static str,
+) -> Verb {
+    Verb { code, name, args, weight, help }
+}
+
+/// Opcodes, append-only.
+pub mod op {
+    #![allow(missing_docs)]
+    pub const SIOCIFCREATE: u8 = 1;
+    pub const SIOCIFDESTROY: u8 = 2;
+    pub const NGM_MKPEER: u8 = 3;
+    pub const NGM_SHUTDOWN: u8 = 4;
+    pub const SIOCSIFNAME: u8 = 5;
+    pub const OPEN: u8 = 6;
+    pub const CLOSE_TUN: u8 = 7;
+    pub const IFUP: u8 = 8;
+    pub const IFDOWN: u8 = 9;
+    pub const SIOCSIFADDR: u8 = 10;
+    pub const SIOCAIFADDR: u8 = 11;
+    pub const SIOCDIFADDR: u8 = 12;
+    pub const SIOCAIFADDR_IN6: u8 = 13;
+    pub const SIOCDIFADDR_IN6: u8 = 14;
+    pub const RA_IN: u8 = 15;
+    pub const RA_QUEUE: u8 = 16;
+    pub const NETISR: u8 = 17;
+    pub const ROUTE_ADD: u8 = 18;
+    pub const ROUTE_ADD_IF: u8 = 19;
+    pub const ROUTE_APPEND: u8 = 20;
+    pub const ROUTE_DELETE: u8 = 21;
+    pub const ROUTE_CHANGE: u8 = 22;
+    pub const CONNECT: u8 = 23;
+    pub const SEND: u8 = 24;
+    pub const ACK: u8 = 25;
+    pub const CLOSE: u8 = 26;
+    pub const REXMT: u8 = 27;
+    pub const JOIN: u8 = 28;
+    pub const LEAVE: u8 = 29;
+    pub const RESOLVE: u8 = 30;
+    pub const PPP_UP: u8 = 31;
+    pub const PPP_DOWN: u8 = 32;
+    pub const PPP_RECONNECT: u8 = 33;
+    pub const LINK_UP: u8 = 34;
+    pub const LINK_DOWN: u8 = 35;
+    pub const EPAIR_SEND: u8 = 36;
+    pub const ADVANCE: u8 = 37;
+    pub const NEXT_CALLOUT: u8 = 38;
+    pub const EPOCH: u8 = 39;
+    pub const TASKQUEUE: u8 = 40;
+    pub const FIB_ALGO: u8 = 41;
+}
+use op::*;
+
+const VERBS: &[Verb] = &[
+    v(SIOCIFCREATE, "SIOCIFCREATE", 5, &[iface(Role::Makes, CLONES)], "clone an epair or a tun"),
+    v(
+        SIOCIFDESTROY,
+        "SIOCIFDESTROY",
+        4,
+        &[iface(Role::Ends, DESTROYED)],
+        "destroy a clone; refused for ng",
+    ),
+    v(
+        NGM_MKPEER,
+        "NGM_MKPEER",
+        6,
+        &[iface(Role::Makes, NGS)],
+        "make an ng_iface node and its interface",
+    ),
+    v(NGM_SHUTDOWN, "NGM_SHUTDOWN", 4, &[iface(Role::Ends, NGS)], "shut an ng_iface node down"),
+    v(SIOCSIFNAME, "SIOCSIFNAME", 1, &[iface(Role::Uses, NGS)], "rename ng0 to pppoe0"),
+    v(OPEN, "open", 2, &[iface(Role::Makes, TUNS)], "open the tun device"),
+    v(CLOSE_TUN, "close_tun", 2, &[iface(Role::Uses, TUNS)], "close the tun device"),
+    v(IFUP, "ifup", 4, &[IF], "SIOCSIFFLAGS with IFF_UP"),
+    v(IFDOWN, "ifdown", 3, &[IF], "SIOCSIFFLAGS without IFF_UP"),
+    v(
+        SIOCSIFADDR,
+        "SIOCSIFADDR",
+        1,
+        &[IF, arg("", ADDRS4, ArgClass::Address)],
+        "obsolete: the kernel refuses it",
+    ),
+    v(
+        SIOCAIFADDR,
+        "SIOCAIFADDR",
+        9,
+        &[
+            IF,
+            with(Role::Makes, arg("", ADDRS4, ArgClass::Address)),
+            arg("mask", MASKS, ArgClass::Other),
+            arg("dst", ADDRS4, ArgClass::Address),
+        ],
+        "add or change an IPv4 address; dst is for point-to-point interfaces",
+    ),
+    v(
+        SIOCDIFADDR,
+        "SIOCDIFADDR",
+        5,
+        &[IF, with(Role::Ends, arg("", ADDRS4, ArgClass::Address))],
+        "delete an IPv4 address",
+    ),
+    v(
+        SIOCAIFADDR_IN6,
+        "SIOCAIFADDR_IN6",
+        12,
+        &[
+            IF,
+            with(Role::Makes, arg("", ADDRS6, ArgClass::Address)),
+            arg("plen", PLENS, ArgClass::Other),
+            arg("dst", ADDRS6, ArgClass::Address),
+        ],
+        "add or change an IPv6 address; dst is for point-to-point interfaces with /128",
+    ),
+    v(
+        SIOCDIFADDR_IN6,
+        "SIOCDIFADDR_IN6",
+        6,
+        &[IF, with(Role::Ends, arg("", ADDRS6, ArgClass::Address))],
+        "delete an IPv6 address",
+    ),
+    v(RA_IN, "ra", 6, RA, "a router advertisement arrives and is served at once"),
+    v(RA_QUEUE, "ra_queue", 2, RA, "a router advertisement arrives and waits for netisr"),
+    v(NETISR, "netisr", 2, &[], "netisr serves one packet"),
+    v(
+        ROUTE_ADD,
+        "route_add",
+        5,
+        &[DST, VIA, arg("flags", FLAGS, ArgClass::Other)],
+        "RTM_ADD through a gateway",
+    ),
+    v(
+        ROUTE_ADD_IF,
+        "route_add_if",
+        3,
+        &[DST, arg("if", OTHERS, ArgClass::Interface)],
+        "RTM_ADD through an interface",
+    ),
+    v(
+        ROUTE_APPEND,
+        "route_append",
+        2,
+        &[DST, VIA, arg("flags", FLAGS, ArgClass::Other)],
+        "RTM_ADD beside what is there: multipath",
+    ),
+    v(ROUTE_DELETE, "route_delete", 3, &[DST], "RTM_DELETE"),
+    v(ROUTE_CHANGE, "route_change", 2, &[DST, VIA], "RTM_CHANGE to another gateway"),
+    v(
+        CONNECT,
+        "connect",
+        6,
+        &[sock(Role::Makes, SOCKS), arg("", PEERS, ArgClass::Other)],
+        "connect a socket",
+    ),
+    v(
+        SEND,
+        "send",
+        4,
+        &[sock(Role::Uses, SOCKS), arg("to", PEERS, ArgClass::Other)],
+        "send on a socket; `to` is for an unconnected one",
+    ),
+    v(ACK, "ack", 1, &[sock(Role::Uses, TCPS)], "the peer acknowledges everything"),
+    v(CLOSE, "close", 2, &[sock(Role::Ends, SOCKS)], "close a socket"),
+    v(REXMT, "rexmt", 5, &[sock(Role::Uses, TCPS)], "the retransmit timer of a connection fires"),
+    v(
+        JOIN,
+        "join",
+        2,
+        &[sock(Role::Makes, SOCKS), arg("", GROUPS, ArgClass::Other), IF],
+        "a socket joins a group on an interface",
+    ),
+    v(
+        LEAVE,
+        "leave",
+        1,
+        &[sock(Role::Uses, SOCKS), arg("", GROUPS, ArgClass::Other), IF],
+        "a socket leaves a group",
+    ),
+    v(
+        RESOLVE,
+        "resolve",
+        2,
+        &[IF, arg("", PEERS, ArgClass::Other)],
+        "look a neighbour up, making the entry",
+    ),
+    v(PPP_UP, "ppp_up", 3, &[iface(Role::Uses, NGS)], "a PPPoE session comes up"),
+    v(PPP_DOWN, "ppp_down", 2, &[iface(Role::Uses, NGS)], "a PPPoE session is lost"),
+    v(
+        PPP_RECONNECT,
+        "ppp_reconnect",
+        3,
+        &[iface(Role::Makes, NGS)],
+        "the daemon shuts the node down and makes a new one",
+    ),
+    v(LINK_UP, "link_up", 1, &[IF], "the driver says that the link is up"),
+    v(LINK_DOWN, "link_down", 1, &[IF], "the driver says that the link is down"),
+    v(
+        EPAIR_SEND,
+        "epair_send",
+        2,
+        &[iface(Role::Uses, EPAIRS)],
+        "a packet is sent through one half of an epair",
+    ),
+    v(ADVANCE, "advance", 4, &[arg("", TIMES, ArgClass::Other)], "let time pass"),
+    v(NEXT_CALLOUT, "next_callout", 2, &[], "let time pass until the next callout has run"),
+    v(EPOCH, "epoch", 2, &[], "epoch callbacks whose grace period is over run"),
+    v(TASKQUEUE, "taskqueue", 2, &[], "queued tasks run"),
+    v(
+        FIB_ALGO,
+        "fib_algo",
+        1,
+        &[arg("", FAMILIES, ArgClass::Other), arg("", MODULES, ArgClass::Other)],
+        "choose the lookup module of a family",
+    ),
+];
+
+/// The grammar of this kernel.
+pub static GRAMMAR: Grammar = Grammar {
+    verbs: VERBS,
+    thresholds: true,
+    max_ifindex: 24,
+    max_preempt_at: 255,
+    usual_preempt_at: 120,
+    booted: &["lo0"],
+    ..Grammar::named("freebsd-14", 1)
+};
+
+fn slot(list: &[&str], i: u8) -> u8 {
+    let name = list[i as usize % list.len()];
+    IFS.iter().position(|n| *n == name).unwrap_or(0) as u8
+}
+
+/// The value that an argument chooses out of a table.
+fn pick<T: Copy>(table: &[T], i: u8) -> T {
+    table[i as usize % table.len()]
+}
+
+fn ra(o: &Op) -> Ra {
+    let [_, from, lifetime, prefix] = o.args;
+    Ra {
+        from: pick(&ROUTER_VALUES, from),
+        lifetime: pick(&LIFETIME_VALUES, lifetime),
+        prefix: pick(&PREFIX_VALUES, prefix),
+        vltime: if lifetime == 0 { 3_600 } else { 10 },
+    }
+}
+
+fn route(o: &Op) -> RouteReq {
+    let [dst, via, flags, _] = o.args;
+    let (af, dst) = pick(&DST_VALUES, dst);
+    let via = match af {
+        Af::Inet => pick(&GATEWAY4_VALUES, via),
+        _ => pick(&GATEWAY6_VALUES, via),
+    };
+    RouteReq { af, dst, via: Via::Addr(via), is_static: flags == 0, append: false }
+}
+
+/// Whether an operation asks the control plane, so that failure atomicity is judged on it.
+pub fn is_control(verb: u8) -> bool {
+    (SIOCIFCREATE..=SIOCDIFADDR_IN6).contains(&verb) || (ROUTE_ADD..=ROUTE_CHANGE).contains(&verb)
+}
+
+/// Runs an operation.
+pub async fn dispatch(k: &K, o: Op) -> i32 {
+    let [a, b, c, d] = o.args;
+    match o.verb {
+        SIOCIFCREATE => ifioctl(k, slot(CLONES, a), Ioctl::Ifcreate).await,
+        SIOCIFDESTROY => ifioctl(k, slot(DESTROYED, a), Ioctl::Ifdestroy).await,
+        NGM_MKPEER => ng_base::ngm_mkpeer(k, a % 2).await,
+        NGM_SHUTDOWN => ng_base::ngm_shutdown(k, a % 2).await,
+        SIOCSIFNAME => ifioctl(k, slot(NGS, a), Ioctl::Sifname).await,
+        OPEN => if_tuntap::tunopen(k).await,
+        CLOSE_TUN => if_tuntap::tunclose(k).await,
+        IFUP => ifioctl(k, slot(OTHERS, a), Ioctl::Sifflags(true)).await,
+        IFDOWN => ifioctl(k, slot(OTHERS, a), Ioctl::Sifflags(false)).await,
+        SIOCSIFADDR => ifioctl(k, slot(OTHERS, a), Ioctl::Sifaddr).await,
+        SIOCAIFADDR => {
+            let req = AliasReq {
+                addr: pick(&ADDR4_VALUES, b),
+                bits: pick(&MASK_VALUES, c),
+                dst: pick(&ADDR4_VALUES, d),
+            };
+            ifioctl(k, slot(OTHERS, a), Ioctl::Aifaddr(req)).await
+        }
+        SIOCDIFADDR => ifioctl(k, slot(OTHERS, a), Ioctl::Difaddr(pick(&ADDR4_VALUES, b))).await,
+        SIOCAIFADDR_IN6 => {
+            let req = AliasReq {
+                addr: pick(&ADDR6_VALUES, b),
+                bits: pick(&PLEN_VALUES, c),
+                dst: pick(&ADDR6_VALUES, d),
+            };
+            ifioctl(k, slot(OTHERS, a), Ioctl::AifaddrIn6(req)).await
+        }
+        SIOCDIFADDR_IN6 => {
+            ifioctl(k, slot(OTHERS, a), Ioctl::DifaddrIn6(pick(&ADDR6_VALUES, b))).await
+        }
+        RA_IN => netisr::netisr_dispatch_ra(k, slot(OTHERS, a), ra(&o)).await,
+        RA_QUEUE => netisr::netisr_queue_ra(k, slot(OTHERS, a), ra(&o)).await,
+        NETISR => netisr::swi_net(k).await,
+        ROUTE_ADD => route_output(k, Rtm::Add, route(&o)).await,
+        ROUTE_APPEND => route_output(k, Rtm::Add, RouteReq { append: true, ..route(&o) }).await,
+        ROUTE_ADD_IF => {
+            let via = Via::If(slot(OTHERS, b));
+            let (af, dst) = pick(&DST_VALUES, a);
+            let req = RouteReq { af, dst, via, is_static: true, append: false };
+            route_output(k, Rtm::Add, req).await
+        }
+        ROUTE_DELETE => {
+            let (af, dst) = pick(&DST_VALUES, a);
+            let req = RouteReq { af, dst, ..RouteReq::default() };
+            route_output(k, Rtm::Delete, req).await
+        }
+        ROUTE_CHANGE => route_output(k, Rtm::Change, route(&o)).await,
+        CONNECT => {
+            let (af, peer) = pick(&PEER_VALUES, b);
+            match a as usize % 4 {
+                s @ (0 | 1) => tcp_usrreq::tcp_usr_connect(k, s, af, peer).await,
+                s => udp_usrreq::udp_connect(k, s, af, peer).await,
+            }
+        }
+        SEND => {
+            let (af, peer) = pick(&PEER_VALUES, b);
+            match a as usize % 4 {
+                s @ (0 | 1) => tcp_usrreq::tcp_usr_send(k, s).await,
+                s => udp_usrreq::udp_send(k, s, af, peer).await,
+            }
+        }
+        ACK => tcp_usrreq::tcp_ack(k, a as usize % 2).await,
+        CLOSE => match a as usize % 4 {
+            s @ (0 | 1) => tcp_usrreq::tcp_usr_close(k, s).await,
+            s => udp_usrreq::udp_close(k, s).await,
+        },
+        REXMT => tcp_timer::rexmt(k, a as usize % 2).await,
+        JOIN | LEAVE => {
+            let (af, group) = pick(&GROUP_VALUES, b);
+            let (sock, join, name) = (a as usize % 4, o.verb == JOIN, slot(OTHERS, c));
+            match af {
+                Af::Inet => in_mcast::inp_setmoptions(k, sock, join, name, group).await,
+                _ => in6_mcast::in6p_setmoptions(k, sock, join, name, group).await,
+            }
+        }
+        RESOLVE => match pick(&PEER_VALUES, b) {
+            (Af::Inet, addr) => if_ether::resolve(k, slot(OTHERS, a), addr).await,
+            (_, addr) => nd6::resolve(k, slot(OTHERS, a), addr).await,
+        },
+        PPP_UP => mpd::session_up(k, a % 2).await,
+        PPP_DOWN => mpd::session_down(k, a % 2).await,
+        PPP_RECONNECT => mpd::reconnect(k, a % 2).await,
+        LINK_UP => if_c::driver_link_state(k, slot(OTHERS, a), true).await,
+        LINK_DOWN => if_c::driver_link_state(k, slot(OTHERS, a), false).await,
+        EPAIR_SEND => if_epair::epair_transmit(k, slot(EPAIRS, a)).await,
+        ADVANCE => kern_timeout::advance(k, pick(&TIME_VALUES, a), u32::MAX).await,
+        NEXT_CALLOUT => kern_timeout::next_callout(k).await,
+        EPOCH => subr_epoch::epoch_call_task(k).await,
+        TASKQUEUE => subr_taskqueue::taskqueue_thread_loop(k).await,
+        FIB_ALGO => {
+            let af = if a == 0 { Af::Inet6 } else { Af::Inet };
+            let flm = if b == 0 { Flm::RadixLockless } else { Flm::Radix };
+            fib_algo::set_fib_algo(k, af, flm).await
+        }
+        _ => EINVAL,
+    }
+}
