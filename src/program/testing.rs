@@ -8,7 +8,8 @@ use proptest::prelude::*;
 
 use super::bytes::DecodeTable;
 use super::{
-    Arg, ArgClass, Grammar, Header, MAX_OPS, NamedPoint, PointKind, Program, Role, Stop, Verb,
+    Arg, ArgClass, Grammar, Header, MAX_OPS, NamedPoint, PointKind, Program, Role, Stop,
+    Thresholds, Verb,
 };
 
 const INTERFACES: &[&str] = &["em0", "gif0", "gif1", "lo0"];
@@ -83,13 +84,16 @@ pub fn assert_canonical(p: &Program) {
     let g = GRAMMARS.iter().find(|g| g.id == p.header.kernel).expect("a known kernel");
     assert!((1..=g.max_cpus).contains(&p.header.ncpus), "{p:?}");
     assert!(p.ops.len() <= MAX_OPS, "{p:?}");
+    assert!(g.thresholds || p.header.thresholds == Thresholds::Real, "{p:?}");
+    assert!(p.header.ifindex <= g.max_ifindex, "{p:?}");
     for op in &p.ops {
         let verb = g.verb(op.verb).expect("a verb of the grammar");
         for (i, &value) in op.args.iter().enumerate() {
             let choices = verb.args.get(i).map_or(1, |a| a.choices.len());
             assert!(usize::from(value) < choices, "{op:?}");
         }
-        assert!(op.preempt_at <= 63 && op.preempt_for <= 7, "{op:?}");
+        let latest = if g.id == FIRST.id { 63 } else { 255 };
+        assert!(u16::from(op.preempt_at) <= latest && op.preempt_for <= 7, "{op:?}");
         assert_eq!(op.preempt_at == 0, op.preempt_for == 0, "{op:?}");
         assert!(op.fail == 0 || (1..=63).contains(&(op.fail & 0x7f)), "{op:?}");
     }

@@ -4,7 +4,7 @@ use super::Config;
 use crate::kern::sched::MAX_FIBERS;
 use crate::kern::testing::{Step::*, *};
 use crate::kern::trace::What;
-use crate::program::{FAIL_PERSISTENT, Stop};
+use crate::program::FAIL_PERSISTENT;
 use crate::shadow::rules;
 
 #[test]
