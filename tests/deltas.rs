@@ -27,7 +27,7 @@ fn program(ncpus: u8, defects: &str, ops: &[&str]) -> Ran {
 
 /// The golden program `name` on `ncpus` CPUs.
 fn golden(name: &str, ncpus: u8) -> Ran {
-    run(&on_cpus(&file(&folder("tests/golden"), name).program, ncpus))
+    run(&on_cpus(&file(&folder("tests/golden/dragonfly-2007"), name).program, ncpus))
 }
 
 /// The changes of the counter of `o`.

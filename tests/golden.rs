@@ -1,19 +1,22 @@
 //! Golden traces: for every path of the facts, a program and the trace that it must leave.
 //!
-//! `tests/golden/NAME.ops` says in comments which path of `facts/dragonfly.md` it shows,
-//! and in `# study 3 4` which of its operations are compared; the others lead up to them.
-//! `defects as-reported` makes the path run as it was in December 2007; where the repair
-//! takes another way, `NAME-repaired` shows that one too. `NAME.ncpus1.trace` to `NAME.ncpus3.trace` are what it must leave:
-//! the source file of each function, then the events.
+//! `tests/golden/KERNEL/NAME.ops` says in comments which path of that kernel's facts it
+//! shows, and in `# study 3 4` which of its operations are compared; the others lead up to
+//! them. `defects as-reported` makes the path run as it was at the date of the report;
+//! where the repair takes another way, `NAME-repaired` shows that one too.
+//! `NAME.ncpus1.trace` and so on, one for each number of CPUs that the kernel may have, are
+//! what it must leave: the source file of each function, then the events.
 //!
-//! The traces were read beside the kernel's source of December 2007, step by step. After
-//! a change that is meant, `IFSCRUB_BLESS=1 cargo test --test golden` writes them anew:
-//! read the difference beside that source again before it is committed.
+//! The traces were read beside the kernel's source of that date, step by step. After a
+//! change that is meant, `IFSCRUB_BLESS=1 cargo test --test golden` writes them anew: read
+//! the difference beside that source again before it is committed.
 
 mod common;
 
 use common::{File, files, folder, names, of_operation, on_cpus, run};
 use ifscrub::kern::trace::{Func, What};
+use ifscrub::program::Grammar;
+use ifscrub::stack::GRAMMARS;
 use ifscrub::triage::listing::listing;
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,8 +35,18 @@ const CONTEXT: usize = 4;
 /// Lines of a difference that are shown, at most, of each side.
 const SHOWN: usize = 30;
 
-fn golden() -> PathBuf {
-    folder("tests/golden")
+/// The folder of a kernel's golden programs.
+fn golden(g: &Grammar) -> PathBuf {
+    folder("tests/golden").join(g.kernel)
+}
+
+/// How many paths the facts of a kernel have in their second section.
+fn paths(g: &Grammar) -> u32 {
+    match g.kernel {
+        "dragonfly-2007" => 14,
+        "freebsd-14" => 10,
+        other => panic!("say how many paths {other} has"),
+    }
 }
 
 /// The operations that a program asks to be compared, from 1.
@@ -122,18 +135,20 @@ fn trace_name(name: &str, ncpus: u8) -> String {
 fn every_path_leaves_its_golden_trace() {
     let bless = std::env::var_os(BLESS).is_some();
     let mut wrong = Vec::new();
-    for f in files(&golden()) {
-        for ncpus in 1..=3 {
-            let name = trace_name(&f.name, ncpus);
-            let path = golden().join(&name);
-            let found = render(&f, ncpus);
-            if bless {
-                fs::write(&path, found).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-                continue;
-            }
-            let expected = fs::read_to_string(&path).unwrap_or_default();
-            if let Some(d) = difference(&expected, &found) {
-                wrong.push(format!("{name}, {d}"));
+    for g in GRAMMARS {
+        for f in files(&golden(g)) {
+            for ncpus in 1..=g.max_cpus {
+                let name = trace_name(&f.name, ncpus);
+                let path = golden(g).join(&name);
+                let found = render(&f, ncpus);
+                if bless {
+                    fs::write(&path, found).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                    continue;
+                }
+                let expected = fs::read_to_string(&path).unwrap_or_default();
+                if let Some(d) = difference(&expected, &found) {
+                    wrong.push(format!("{name}, {d}"));
+                }
             }
         }
     }
@@ -149,25 +164,26 @@ fn every_path_leaves_its_golden_trace() {
 
 #[test]
 fn every_program_has_its_golden_traces_and_every_golden_trace_its_program() {
-    let programs = names(&golden(), ".ops");
-    assert!(!programs.is_empty(), "there are golden programs");
-    let mut expected: Vec<_> =
-        programs.iter().flat_map(|p| (1..=3).map(move |n| trace_name(p, n))).collect();
-    expected.sort();
-    let mut found: Vec<_> =
-        names(&golden(), ".trace").iter().map(|n| format!("{n}.trace")).collect();
-    found.sort();
-    for name in &expected {
-        assert!(found.contains(name), "{name} is missing: run with {BLESS}=1 and read it");
-    }
-    for name in &found {
-        assert!(expected.contains(name), "{name} has no program: delete it");
+    for g in GRAMMARS {
+        let programs = names(&golden(g), ".ops");
+        assert!(!programs.is_empty(), "there are golden programs of {}", g.kernel);
+        let cpus = || 1..=g.max_cpus;
+        let expected: Vec<_> =
+            programs.iter().flat_map(|p| cpus().map(move |n| trace_name(p, n))).collect();
+        let found = names(&golden(g), ".trace");
+        let found: Vec<_> = found.iter().map(|n| format!("{n}.trace")).collect();
+        for name in &expected {
+            assert!(found.contains(name), "{name} is missing: run with {BLESS}=1 and read it");
+        }
+        for name in &found {
+            assert!(expected.contains(name), "{name} has no program: delete it");
+        }
     }
 }
 
 #[test]
 fn every_program_says_its_path_its_defects_and_runs_until_the_kernel_notices() {
-    for f in files(&golden()) {
+    for f in GRAMMARS.iter().flat_map(|g| files(&golden(g))) {
         let path = f.source.lines().nth(1).unwrap_or_default();
         let section = path.strip_prefix("# ").and_then(|l| l.split(' ').next()).unwrap_or_default();
         let named = f.name.split('-').next().unwrap_or_default().replace(".0", ".");
@@ -181,16 +197,19 @@ fn every_program_says_its_path_its_defects_and_runs_until_the_kernel_notices() {
 
 #[test]
 fn all_sections_of_the_paths_have_a_program() {
-    let programs = names(&golden(), ".ops");
-    for section in 1..=14 {
-        let prefix = format!("2.{section:02}-");
-        assert!(programs.iter().any(|p| p.starts_with(&prefix)), "no program {prefix}*");
+    for g in GRAMMARS {
+        let programs = names(&golden(g), ".ops");
+        for section in 1..=paths(g) {
+            let prefix = format!("2.{section:02}-");
+            let there = programs.iter().any(|p| p.starts_with(&prefix));
+            assert!(there, "{}: no program {prefix}*", g.kernel);
+        }
     }
 }
 
 #[test]
 fn a_repaired_program_differs_in_its_defects_only() {
-    let all = files(&golden());
+    let all: Vec<_> = GRAMMARS.iter().flat_map(|g| files(&golden(g))).collect();
     let body = |f: &File| -> Vec<String> {
         let keep = |l: &&str| !l.starts_with('#') && !l.starts_with("defects ");
         f.source.lines().filter(keep).map(str::to_string).collect()
