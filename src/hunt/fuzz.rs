@@ -3,11 +3,12 @@
 //! Everything a target of a few lines needs. What is hunted comes from the environment,
 //! because fuzzing engines own the command line: `IFSCRUB_KERNEL` pins one kernel
 //! (programs of others are skipped), `IFSCRUB_DEFECTS` switches defects on (default none).
+//! Defects that are named leave out the kernels that have none of them.
 //! A panic in here is a harness bug and is left to the target.
 
 use crate::kern::exec::Config;
 use crate::program::bytes::Decoder;
-use crate::program::{Header, Program, text};
+use crate::program::{Grammar, Header, Program, text};
 use crate::stack::{GRAMMARS, Machine, machine};
 use crate::triage::credit::credit_of_books;
 use crate::triage::report::report;
@@ -86,10 +87,20 @@ impl FuzzState {
             let set = sets.fold(0, |all, set| all | set);
             (id, m, set)
         };
-        let kernels: Vec<_> = machines.into_iter().map(with_set).collect();
+        let mut kernels: Vec<_> = machines.into_iter().map(with_set).collect();
+        if kernels.iter().any(|(_, _, set)| *set != 0) {
+            kernels.retain(|(_, _, set)| *set != 0);
+        }
+        let fuzzed = |g: &&&'static Grammar| kernels.iter().any(|(id, ..)| *id == g.id);
+        let grammars: Vec<_> = GRAMMARS.iter().filter(fuzzed).copied().collect();
         let header = Header::new(kernels[0].0);
         let program = Program { header, ops: Vec::new(), named: Vec::new() };
-        Ok(FuzzState { decoder: Decoder::new(GRAMMARS), kernels, program })
+        Ok(FuzzState { decoder: Decoder::new(&grammars), kernels, program })
+    }
+
+    /// What decodes inputs: it knows the kernels that are fuzzed.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
     }
 
     /// One line per kernel: which defects are on.
@@ -109,6 +120,9 @@ impl FuzzState {
 
 /// Runs one input. `None` when it is clean, or of a kernel that is not fuzzed.
 pub fn fuzz_one(state: &mut FuzzState, data: &[u8]) -> Option<FuzzFinding> {
+    if !wanted(state, data) {
+        return None;
+    }
     state.decoder.decode_into(data, &mut state.program);
     let p = &state.program;
     let (_, m, defects) = state.kernels.iter_mut().find(|(id, ..)| *id == p.header.kernel)?;
@@ -125,8 +139,9 @@ pub fn fuzz_one(state: &mut FuzzState, data: &[u8]) -> Option<FuzzFinding> {
 
 /// Whether an input belongs to a kernel that is fuzzed; engines may drop the others.
 pub fn wanted(state: &FuzzState, data: &[u8]) -> bool {
-    let kernel = state.decoder.decode(&data[..data.len().min(8)]).header.kernel;
-    state.kernels.iter().any(|(id, ..)| *id == kernel)
+    // The decoder reads any kernel byte as one of its kernels: look at the byte itself.
+    let Some(&kernel) = data.get(1) else { return true };
+    state.decoder.knows(kernel) || GRAMMARS.iter().all(|g| g.id != kernel)
 }
 
 #[cfg(test)]
@@ -154,6 +169,28 @@ mod tests {
             assert!(f.signature_ident.chars().all(safe), "{}", f.signature_ident);
             assert!(f.text.starts_with("panic: ") && f.text.contains("\n# ifscrub 1\n"));
         }
+    }
+
+    #[test]
+    fn programs_of_other_kernels_are_not_run() {
+        let [first, second] = [GRAMMARS[0], GRAMMARS[1]];
+        let mut state = FuzzState::new(Some(second.kernel), Some("as-reported")).unwrap();
+        for g in [first, second] {
+            let generator = Generator::new(g, GenConfig::default(), 1);
+            let input = bytes::encode(&generator.program(0)).unwrap();
+            assert_eq!(wanted(&state, &input), g.id == second.id);
+        }
+        let generator = Generator::new(first, GenConfig::default(), 1);
+        let inputs = (0..24).filter_map(|i| bytes::encode(&generator.program(i)).ok());
+        assert_eq!(inputs.filter_map(|input| fuzz_one(&mut state, &input)).count(), 0);
+        assert!(wanted(&state, &[]));
+    }
+
+    #[test]
+    fn defects_that_are_named_leave_out_kernels_that_have_none_of_them() {
+        let state = FuzzState::new(None, Some("c4-tapclose-zeroes")).unwrap();
+        assert_eq!(state.decoder().grammars(), 1);
+        assert_eq!(FuzzState::new(None, None).unwrap().decoder().grammars(), GRAMMARS.len());
     }
 
     #[test]

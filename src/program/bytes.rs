@@ -129,6 +129,33 @@ impl Decoder {
         self.table(id).grammar
     }
 
+    /// How many grammars it knows.
+    pub fn grammars(&self) -> usize {
+        self.tables.len()
+    }
+
+    /// Whether kernel byte `id` names a grammar of this decoder, not one that stands in.
+    pub fn knows(&self, id: u8) -> bool {
+        self.grammar(id).id == id
+    }
+
+    /// Makes `p` a program of the grammar that comes `n` places after its own: the same
+    /// records, as that grammar reads them.
+    pub fn change_kernel(&self, p: &mut Program, n: usize) {
+        let own = usize::from(self.kernels[usize::from(p.header.kernel)]);
+        let table = &self.tables[(own + n) % self.tables.len()];
+        let [_, _, cpus, ..] = encode_header(&p.header);
+        p.header = Header {
+            ncpus: 1 + into_range(cpus, table.grammar.max_cpus.max(1)),
+            stop: p.header.stop,
+            ..Header::new(table.grammar.id)
+        };
+        p.named.clear();
+        for op in &mut p.ops {
+            *op = table.op(encode_op(op));
+        }
+    }
+
     fn table(&self, id: u8) -> &DecodeTable {
         &self.tables[usize::from(self.kernels[usize::from(id)])]
     }

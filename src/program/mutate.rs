@@ -239,12 +239,17 @@ fn range<S: Source>(len: usize, rng: &mut Rng<S>) -> (usize, usize) {
     (x.min(y), x.max(y))
 }
 
+/// One in so many mutants of bytes changes its kernel, when there are several.
+const OTHER_KERNEL: usize = 32;
+
 /// [`mutate`] for engines that keep bytes, as libFuzzer's custom mutator wants it: the
 /// first `size` bytes of `data` are the program, up to `max_size` may be written, and
 /// the new size is returned.
 ///
 /// The result is canonical. It has no operations if there is no room for any, and its
-/// header is cut off if not even that has room; that decodes all the same.
+/// header is cut off if not even that has room; that decodes all the same. Where the
+/// decoder knows several kernels, one mutant in [`OTHER_KERNEL`] is a program of another
+/// one.
 pub fn mutate_bytes(
     decoder: &Decoder,
     data: &mut [u8],
@@ -255,6 +260,9 @@ pub fn mutate_bytes(
     let max_size = max_size.min(data.len());
     let mut p = decoder.decode(&data[..size.min(data.len())]);
     let mut rng = Rng::new(SplitMix::new(seed));
+    if decoder.grammars() > 1 && rng.chance(1, OTHER_KERNEL) {
+        decoder.change_kernel(&mut p, 1 + rng.below(decoder.grammars() - 1));
+    }
     mutate(decoder.grammar(p.header.kernel), &mut p, &mut rng, room(max_size));
     write(&p, &mut data[..max_size])
 }

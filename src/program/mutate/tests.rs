@@ -213,3 +213,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn mutants_of_bytes_reach_every_kernel_and_stay_with_the_only_one() {
+    let both = Decoder::new(&GRAMMARS);
+    let only = Decoder::new(&GRAMMARS[1..]);
+    let start = encode(&generated(2)).unwrap();
+    let kernels = |decoder: &Decoder| -> HashSet<u8> {
+        let mut data = [0; 512];
+        (0..500)
+            .map(|seed| {
+                data[..start.len()].copy_from_slice(&start);
+                let size = mutate_bytes(decoder, &mut data, start.len(), 512, seed);
+                let p = decoder.decode(&data[..size]);
+                assert_canonical(&p);
+                p.header.kernel
+            })
+            .collect()
+    };
+    assert_eq!(kernels(&both), HashSet::from([FIRST.id, SECOND.id]));
+    assert_eq!(kernels(&only), HashSet::from([SECOND.id]));
+}
