@@ -25,13 +25,15 @@ def die(line, code=2):
     sys.exit(code)
 
 
-def environment(defects=None, **more):
-    """For child processes: no backtraces, no defects but those given."""
+def environment(defects=None, kernel=None, **more):
+    """For child processes: no backtraces, no defects and no pinned kernel but those given."""
     env = dict(os.environ)
     for name in ("RUST_BACKTRACE", "IFSCRUB_KERNEL", "IFSCRUB_DEFECTS"):
         env.pop(name, None)
     if defects:
         env["IFSCRUB_DEFECTS"] = defects
+    if kernel:
+        env["IFSCRUB_KERNEL"] = kernel
     env.update(more)
     return env
 
@@ -122,7 +124,7 @@ def measured(command, log_file, limit=None, **options):
     return child.returncode, time.monotonic() - began, usage
 
 
-def fuzz(target, corpus, seconds, defects=None, artifacts=None, args=()):
+def fuzz(target, corpus, seconds, defects=None, artifacts=None, args=(), kernel=None):
     """Runs a fuzz target until it finds something, at most for so many seconds."""
     with tempfile.TemporaryDirectory(prefix="ifscrub-fuzz-") as scratch:
         artifacts = Path(artifacts or scratch)
@@ -131,7 +133,7 @@ def fuzz(target, corpus, seconds, defects=None, artifacts=None, args=()):
                    "-print_final_stats=1", *args, corpus]
         with tempfile.TemporaryFile("w+", errors="replace") as log:
             code, wall, usage = measured(command, log, limit=seconds + 60,
-                                         env=environment(defects), cwd=scratch)
+                                         env=environment(defects, kernel), cwd=scratch)
             log.seek(0)
             text = log.read()
         new = sorted(set(artifacts.iterdir()) - before)
