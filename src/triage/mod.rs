@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`sets`] | which defects are meant? |
 //! | [`replay`] | what happened, and what are the names of its places? |
+//! | [`positions`] | where else may its preemptions and faults strike? |
 //! | [`credit`] | which defects' repair alone makes it clean? |
 //! | [`signature`] | what makes two violations the same symptom? |
 //! | [`mod@minimize`] | what is the least that still shows it? |
@@ -17,6 +18,7 @@
 pub mod credit;
 pub mod listing;
 pub mod minimize;
+pub mod positions;
 pub mod replay;
 pub mod report;
 pub mod sets;
