@@ -3,7 +3,7 @@
 //! *Clean under a repair* means clean at the preemptions and faults as named, and at every
 //! other position of the same operations' preemptions and faults: a repair that merely
 //! shifts a yield point cures nothing. [`everywhere`] runs them all; [`credit`](super::credit)
-//! asks whether each is clean.
+//! asks whether each is clean, the [matrix](super::matrix) what each of them shows.
 
 use super::replay::{Passed, recorded, run};
 use crate::kern::exec::Outcome;
