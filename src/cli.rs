@@ -1,14 +1,15 @@
 //! The command line.
 //!
 //! `hunt` looks for violations, `run` replays programs, `minimize` and `credit` triage
-//! one, `convert` changes its form, `defects` lists the switches. Results go to stdout,
-//! everything else to stderr. Exit codes: 0 as expected, 1 a violation (or a defect not
+//! one, `matrix` says what proposed repairs do about a panic, `convert` changes the form of
+//! a program, `defects` lists the switches. Results go to stdout, everything else to stderr. Exit codes: 0 as expected, 1 a violation (or a defect not
 //! found), 2 bad input, 3 a bug of the harness itself.
 
 mod convert;
 mod defects;
 mod file;
 mod hunt;
+mod matrix;
 mod output;
 mod run;
 mod triage;
@@ -53,6 +54,7 @@ enum Command {
     Run(run::Args),
     Minimize(triage::MinimizeArgs),
     Credit(triage::CreditArgs),
+    Matrix(matrix::Args),
     Convert(convert::Args),
     Defects(defects::Args),
 }
@@ -126,6 +128,7 @@ fn dispatch(command: Command) -> Done {
         Command::Run(args) => run::run(&args),
         Command::Minimize(args) => triage::minimize(&args),
         Command::Credit(args) => triage::credit(&args),
+        Command::Matrix(args) => matrix::matrix(&args),
         Command::Convert(args) => convert::convert(&args),
         Command::Defects(args) => defects::defects(&args),
     }

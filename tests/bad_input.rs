@@ -250,9 +250,14 @@ fn options_and_the_environment_are_refused_with_their_name() {
         .expect("started");
     assert_refused(&o, Path::new("--kernel"), "freebsd-15");
     // clap's own refusals.
-    for args in
-        [&["run"][..], &["run", "--stop", "never", "x"], &["hunt", "--jobs", "0"], &["nonsense"]]
-    {
+    for args in [
+        &["run"][..],
+        &["run", "--stop", "never", "x"],
+        &["hunt", "--jobs", "0"],
+        &["matrix"],
+        &["matrix", "--json", "--markdown", "x"],
+        &["nonsense"],
+    ] {
         let o = ifscrub().args(args).output().expect("started");
         assert_eq!(o.status.code(), Some(2), "{args:?}: {}", stderr(&o));
         assert!(stderr(&o).contains("error: "), "{args:?}: {}", stderr(&o));
@@ -274,6 +279,30 @@ fn a_report_that_is_not_there_is_refused_and_one_bad_file_does_not_keep_others()
     assert!(support::stdout(&o).contains("good.ops: clean"), "{}", support::stdout(&o));
 }
 
+fn matrix(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
+    ifscrub().arg("matrix").args(args).output().expect("the command can be started")
+}
+
+#[test]
+fn the_matrix_refuses_files_that_are_no_ways_into_a_panic_of_one_kernel() {
+    let dir = Scratch::new("no-ways");
+    let program =
+        |kernel: &str| format!("# ifscrub 1\nkernel {kernel}\ndefects none\nadvance 1s\n");
+    let quiet = dir.write("quiet.ops", program("freebsd-14"));
+    let other = dir.write("other.ops", program("dragonfly-2007"));
+    let empty = dir.write("empty.ops", "");
+    let missing = dir.0.join("missing.ops");
+    assert_refused(&matrix([&quiet]), &quiet, "the kernel does not panic with defects none");
+    assert_refused(&matrix([&other]), &other, "no repairs are proposed for dragonfly-2007");
+    // One bad file is enough: a matrix without it would say too much.
+    assert_refused(&matrix([&quiet, &missing]), &missing, "cannot be read");
+    assert_refused(&matrix([&empty, &quiet]), &empty, "is empty");
+    assert_refused(&matrix([&quiet, &other]), &other, "is a program of dragonfly-2007");
+    let kernel = |name| matrix([OsStr::new("--kernel"), OsStr::new(name), quiet.as_ref()]);
+    assert_refused(&kernel("dragonfly-2007"), &quiet, "is a program of freebsd-14");
+    assert_refused(&kernel("freebsd-15"), Path::new("--kernel"), "did you mean `freebsd-14`?");
+}
+
 /// Every command that reads a program, on this file.
 fn every_command(path: &Path) -> impl Iterator<Item = (String, Output)> + '_ {
     let commands = [
@@ -283,6 +312,7 @@ fn every_command(path: &Path) -> impl Iterator<Item = (String, Output)> + '_ {
         &["run", "--defects", "as-reported", "--stop", "kernel"],
         &["minimize"],
         &["credit"],
+        &["matrix", "--runs", "10"],
         &["convert"],
         &["convert", "--to", "text", "--json"],
     ];

@@ -3,7 +3,7 @@
 use super::file::kernel;
 use super::output::{emit, emit_json};
 use super::{AS_EXPECTED, CliError, Done};
-use crate::stack::{Defect, GRAMMARS, machine};
+use crate::stack::{Defect, GRAMMARS, Kind, machine};
 use crate::triage::sets;
 use serde_json::{Value, json};
 
@@ -57,7 +57,12 @@ fn describe(kernel: &str, all: &[Defect], d: &Defect) -> Value {
 }
 
 fn print(kernel: &str, all: &[Defect]) -> String {
-    let mut out = format!("{kernel}: {} defects\n", all.len());
+    let repairs = all.iter().filter(|d| d.kind == Kind::Repair).count();
+    let mut out = format!("{kernel}: {} defects", all.len() - repairs);
+    if repairs != 0 {
+        out += &format!(", {repairs} proposed repairs");
+    }
+    out += "\n";
     let width = |f: fn(&Defect) -> &str| all.iter().map(|d| f(d).len()).max().unwrap_or(0);
     let (id, kind) = (width(|d| d.id), width(|d| d.kind.name()));
     let (reach, class) = (width(|d| d.reach.name()), width(|d| d.class));
@@ -76,4 +81,18 @@ fn print(kernel: &str, all: &[Defect]) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::Stack;
+    use crate::triage::toy::Toy;
+
+    #[test]
+    fn a_proposed_repair_is_listed_and_not_counted_as_a_defect() {
+        let list = print("toy", Toy::defects());
+        assert!(list.starts_with("toy: 5 defects, 3 proposed repairs\n"), "{list}");
+        assert!(list.contains("use-asserts"), "{list}");
+    }
 }

@@ -101,6 +101,7 @@ fn walk(args: &Args) -> Done {
     let mut m = make();
     let list = args.defects.as_deref().unwrap_or("as-reported");
     let defects = sets::parse(m.defects(), list).map_err(|e| unknown("--defects", e))?;
+    let hunted = sets::mistakes(m.defects(), defects);
     let cfg = config(args, defects);
     let progress = Progress::stderr();
     let mut hunt = Hunt::new(cfg.clone(), &make);
@@ -117,7 +118,7 @@ fn walk(args: &Args) -> Done {
             write_finding(&mut *m, out, &file_stem(&f.signature), &f.credited)?;
         }
     }
-    let as_expected = if defects == 0 { findings.is_empty() } else { unfound == 0 };
+    let as_expected = if hunted == 0 { findings.is_empty() } else { unfound == 0 };
     if args.json {
         let mut json = numbers(&tally, seconds);
         json["kernel"] = json!(m.grammar().kernel);
@@ -128,14 +129,14 @@ fn walk(args: &Args) -> Done {
         json["as_expected"] = json!(as_expected);
         emit_json(&json)?;
     } else {
-        emit(summary(&*m, defects, &findings, unfound, &tally, seconds, over))?;
+        emit(summary(&*m, hunted, &findings, unfound, &tally, seconds, over))?;
     }
     Ok(if as_expected { AS_EXPECTED } else { VIOLATION })
 }
 
 fn summary(
     m: &dyn Machine,
-    defects: u64,
+    hunted: u64,
     findings: &[Finding],
     unfound: u64,
     tally: &Tally,
@@ -174,7 +175,7 @@ fn summary(
     if tally.exhausted != 0 {
         out += &format!("runs that used up the model's memory: {}\n", tally.exhausted);
     }
-    out + &match (defects, unfound) {
+    out + &match (hunted, unfound) {
         (0, _) if findings.is_empty() => "nothing found, as it should be\n".to_string(),
         (0, _) => format!("found {} signatures although no defect is on\n", findings.len()),
         (_, 0) => "every defect was found\n".to_string(),

@@ -89,7 +89,7 @@ pub fn credit(args: &CreditArgs) -> Done {
             "signature: {}\nrule:      {}\nneeded:    {}\ncredit:    {}\n",
             signature(&*m, &c),
             c.violation.rule.name,
-            words(c.set),
+            words(sets::mistakes(m.defects(), c.set)),
             words(c.credit)
         ))?;
     }

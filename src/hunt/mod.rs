@@ -126,6 +126,8 @@ pub struct Hunt<'a> {
     next: u64,
     /// Defects still on.
     on: u64,
+    /// Defects that are hunted: those on at the beginning but proposed repairs.
+    hunted: u64,
     /// Defects that some finding was credited to.
     found: u64,
     /// What was found, in order.
@@ -141,6 +143,7 @@ impl<'a> Hunt<'a> {
         Hunt {
             generator: Generator::new(machine.grammar(), cfg.programs.clone(), cfg.seed),
             on: cfg.defects,
+            hunted: sets::mistakes(machine.defects(), cfg.defects),
             cfg,
             make,
             machine,
@@ -216,7 +219,7 @@ impl<'a> Hunt<'a> {
         for index in suspects {
             self.triage(index, progress)?;
         }
-        if self.cfg.stop_when_all_found && self.cfg.defects != 0 && self.unfound() == 0 {
+        if self.cfg.stop_when_all_found && self.hunted != 0 && self.unfound() == 0 {
             return Ok(Over::AllFound);
         }
         if self.deadline().is_some_and(|d| Instant::now() >= d) {
@@ -270,7 +273,7 @@ impl<'a> Hunt<'a> {
     /// Of the defects hunted, those that need `d`.
     fn ways_through(&self, d: usize) -> u64 {
         let all = self.machine.defects();
-        sets::members(self.cfg.defects)
+        sets::members(self.hunted)
             .filter(|&w| all.get(w).is_some_and(|w| w.needs >> d & 1 != 0))
             .fold(0, |set, w| set | 1 << w)
     }
@@ -278,14 +281,14 @@ impl<'a> Hunt<'a> {
     /// The defects that were credited; an enabling one also when one of its ways was.
     pub fn found(&self) -> u64 {
         let enabling = sets::of_kind(self.machine.defects(), Kind::Enabling);
-        let through = sets::members(self.cfg.defects & enabling)
+        let through = sets::members(self.hunted & enabling)
             .filter(|&d| self.ways_through(d) & self.found != 0);
         through.fold(self.found, |set, d| set | 1 << d)
     }
 
     /// The defects that nothing was credited to.
     pub fn unfound(&self) -> u64 {
-        self.cfg.defects & !self.found()
+        self.hunted & !self.found()
     }
 }
 
@@ -294,7 +297,7 @@ mod tests {
     use super::*;
     use crate::kern::Kernel;
     use crate::stack::{Stack, as_reported};
-    use crate::triage::toy::{FORGOTTEN, Toy, UNLOCKED, UNREFERENCED};
+    use crate::triage::toy::{ASSERTS, FORGOTTEN, Toy, UNLOCKED, UNREFERENCED};
 
     fn toy() -> Box<dyn Machine> {
         Box::new(Kernel::<Toy>::new())
@@ -338,6 +341,15 @@ mod tests {
         hunt.run(&Progress::silent()).unwrap();
         assert_eq!(hunt.tally.executions, 1000);
         assert!(hunt.tally.ops > 0 && hunt.tally.measured_ops >= hunt.tally.changed);
+    }
+
+    #[test]
+    fn a_proposed_repair_is_no_goal_and_stays_on() {
+        let defects = as_reported(Toy::defects()) | 1 << ASSERTS;
+        let cfg = Config { defects, runs: Some(50_000), ..Config::default() };
+        let mut hunt = Hunt::new(cfg, &toy);
+        assert_eq!(hunt.run(&Progress::silent()).unwrap(), Over::AllFound);
+        assert_eq!((hunt.unfound(), hunt.on), (0, 1 << ASSERTS));
     }
 
     #[test]

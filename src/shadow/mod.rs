@@ -81,6 +81,16 @@ impl FaultKind {
             FaultKind::Panic(_) => "panic",
         }
     }
+
+    /// [`name`](FaultKind::name), and the kernel's own words if it has any.
+    pub fn words(self) -> String {
+        match self {
+            FaultKind::Assert(words) | FaultKind::Panic(words) => {
+                format!("{}: {words}", self.name())
+            }
+            _ => self.name().to_string(),
+        }
+    }
 }
 
 /// A fault of the kernel layer.

@@ -86,7 +86,7 @@ pub struct Defect {
     pub id: &'static str,
     /// Class of the mistake: `list membership`, `missing release`, ...
     pub class: &'static str,
-    /// Way in, enabling or hypothesis.
+    /// Way in, enabling, hypothesis or proposed repair.
     pub kind: Kind,
     /// What it takes to reach it.
     pub reach: Reach,
@@ -100,6 +100,22 @@ pub struct Defect {
     pub repair: &'static str,
 }
 
+/// A repair that somebody proposed: which switches it turns.
+///
+/// A defect's own repair is to switch it off; a proposal may repair several at once, or
+/// put something else in place of a repair.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposal {
+    /// Short name, as it stands in the matrix: `F2`.
+    pub name: &'static str,
+    /// What it changes, in one sentence.
+    pub what: &'static str,
+    /// Defects (bits) that it repairs.
+    pub off: u64,
+    /// Switches (bits) of [`Kind::Repair`] that it turns on.
+    pub on: u64,
+}
+
 /// A model of a network stack.
 pub trait Stack: Sized + 'static {
     /// The state: plain, cloneable, comparable at rest.
@@ -111,6 +127,10 @@ pub trait Stack: Sized + 'static {
     fn grammar() -> &'static Grammar;
     /// The defects; their bit is their index.
     fn defects() -> &'static [Defect];
+    /// The repairs that were proposed, for the matrix.
+    fn proposals() -> &'static [Proposal] {
+        &[]
+    }
     /// The invariants that it adds to [`crate::shadow::rules::ALL`].
     fn rules() -> &'static [&'static Rule];
     /// What the numbers of a violation of one of them mean, for reports; empty when they
@@ -163,6 +183,10 @@ pub trait Machine {
     fn grammar(&self) -> &'static Grammar;
     /// The defects; their bit is their index.
     fn defects(&self) -> &'static [Defect];
+    /// The repairs that were proposed.
+    fn proposals(&self) -> &'static [Proposal] {
+        &[]
+    }
     /// The invariants that the stack adds to the shared rules.
     fn rules(&self) -> &'static [&'static Rule];
     /// What the numbers of a violation of one of them mean.
@@ -184,6 +208,10 @@ impl<S: Stack> Machine for Kernel<S> {
 
     fn defects(&self) -> &'static [Defect] {
         S::defects()
+    }
+
+    fn proposals(&self) -> &'static [Proposal] {
+        S::proposals()
     }
 
     fn rules(&self) -> &'static [&'static Rule] {

@@ -8,7 +8,9 @@
 //! | --- | --- |
 //! | [`sets`] | which defects are meant? |
 //! | [`replay`] | what happened, and what are the names of its places? |
+//! | [`positions`] | where else may its preemptions and faults strike? |
 //! | [`credit`] | which defects' repair alone makes it clean? |
+//! | [`matrix`] | which proposed repairs cure it, and what do they leave? |
 //! | [`signature`] | what makes two violations the same symptom? |
 //! | [`mod@minimize`] | what is the least that still shows it? |
 //! | [`listing`] | what happened, event by event? |
@@ -16,7 +18,9 @@
 
 pub mod credit;
 pub mod listing;
+pub mod matrix;
 pub mod minimize;
+pub mod positions;
 pub mod replay;
 pub mod report;
 pub mod sets;

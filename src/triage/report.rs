@@ -18,7 +18,7 @@ use crate::kern::sched::TEARDOWN;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Backtrace, Trace, What};
 use crate::program::{Program, Stop, text};
-use crate::shadow::{FaultKind, KernelFault, Violation, rules};
+use crate::shadow::{KernelFault, Violation, rules};
 use crate::stack::Machine;
 use events::{Change, Episode};
 use serde::Serialize;
@@ -166,6 +166,7 @@ pub fn report(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Report> 
     let credited = credit_of_books(m, p, defects);
     let names = |set| sets::names(m.defects(), set).into_iter().map(str::to_string).collect();
     let (needed, credit) = credited.as_ref().map_or((0, 0), |c| (c.set, c.credit));
+    let needed = sets::mistakes(m.defects(), needed);
     let (needed, credit) = (names(needed), names(credit));
     let on: Vec<String> = names(defects);
     let signature = credited.as_ref().map_or_else(String::new, |c| signature(m, c));
@@ -262,12 +263,8 @@ fn numbers(m: &dyn Machine, v: &Violation) -> String {
 }
 
 fn fault_line(m: &dyn Machine, f: &KernelFault) -> String {
-    let words = match f.kind {
-        FaultKind::Assert(words) | FaultKind::Panic(words) => format!("{}: {words}", f.kind.name()),
-        _ => f.kind.name().to_string(),
-    };
     let of = if f.obj.is_none() { String::new() } else { format!(" of {}", object_name(m, f.obj)) };
-    format!("{words}, following {}{of}", f.what)
+    format!("{}, following {}{of}", f.kind.words(), f.what)
 }
 
 fn thread(b: &Backtrace, labels: &Labels) -> Thread {

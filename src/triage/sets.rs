@@ -96,6 +96,12 @@ pub fn of_kind(defects: &[Defect], kind: Kind) -> u64 {
     all.filter(|(_, d)| d.kind == kind).fold(0, |set, (i, _)| set | 1 << i)
 }
 
+/// What is a mistake in a set: all but proposed repairs, which triage leaves as they are
+/// and no hunt is for.
+pub fn mistakes(defects: &[Defect], set: u64) -> u64 {
+    set & !of_kind(defects, Kind::Repair)
+}
+
 /// The candidate nearest to `word`, when it is near enough to be meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |c: &str| {
@@ -143,6 +149,15 @@ mod tests {
     #[test]
     fn as_reported_leaves_hypotheses_out() {
         assert_eq!(parse(Toy::defects(), "as-reported").unwrap() >> GUESS & 1, 0);
+    }
+
+    #[test]
+    fn a_proposed_repair_is_no_mistake_and_was_not_reported() {
+        let all = Toy::defects();
+        let repairs = of_kind(all, Kind::Repair);
+        assert_ne!(repairs, 0);
+        assert_eq!(mistakes(all, repairs | 1 << GUESS), 1 << GUESS);
+        assert_eq!(as_reported(all) & repairs, 0);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::kern::slab::{Id, ObjRef, Object, Slab};
 use crate::kern::trace::{Func, What};
 use crate::program::{Arg, ArgClass, Grammar, Op, Role, Verb};
 use crate::shadow::{FaultKind, Rule};
-use crate::stack::{Defect, Holds, Job, Kind, Reach, Stack};
+use crate::stack::{Defect, Holds, Job, Kind, Proposal, Reach, Stack};
 
 /// The toy.
 pub struct Toy;
@@ -25,6 +25,12 @@ pub const ROLLBACK: u8 = 2;
 pub const FORGOTTEN: u8 = 3;
 /// Hypothesis: the last drawer panics.
 pub const GUESS: u8 = 4;
+/// Proposed repair of [`UNREFERENCED`]: `use` passes over a dead box without a mark.
+pub const CHECKS_PLAIN: u8 = 5;
+/// The same for boxes with a mark.
+pub const CHECKS_MARKED: u8 = 6;
+/// Proposed repair of [`UNREFERENCED`]: `use` asserts that its box is alive.
+pub const ASSERTS: u8 = 7;
 
 const fn drawer(role: Role) -> Arg {
     Arg { key: "", choices: &["d0", "d1", "d2"], class: ArgClass::Interface, role }
@@ -57,6 +63,17 @@ static DEFECTS: &[Defect] = &[
     defect("grow-rollback-twice", Kind::WayIn, Reach::Fault, 0),
     defect("drop-forgets-marked", Kind::WayIn, Reach::Sequence, 0),
     defect("guessed-panic", Kind::Hypothesis, Reach::Sequence, 0),
+    defect("use-checks-plain", Kind::Repair, Reach::Sequence, 1 << UNREFERENCED),
+    defect("use-checks-marked", Kind::Repair, Reach::Sequence, 1 << UNREFERENCED),
+    defect("use-asserts", Kind::Repair, Reach::Sequence, 1 << UNREFERENCED),
+];
+
+static PROPOSALS: &[Proposal] = &[
+    Proposal { name: "LOCK", what: "`use` is locked", off: 1 << UNLOCKED, on: 0 },
+    Proposal { name: "LAST", what: "the last drawer is as good", off: 1 << GUESS, on: 0 },
+    Proposal { name: "PLAIN", what: "a check", off: 0, on: 1 << CHECKS_PLAIN },
+    Proposal { name: "MARKED", what: "the same for the others", off: 0, on: 1 << CHECKS_MARKED },
+    Proposal { name: "ASSERT", what: "an assertion", off: 0, on: 1 << ASSERTS },
 ];
 
 const fn defect(id: &'static str, kind: Kind, reach: Reach, needs: u64) -> Defect {
@@ -77,6 +94,9 @@ pub static COUNT: Rule = Rule::new("toy-count", "a box in a drawer has one refer
 /// Nothing is left.
 pub static LEFT: Rule = Rule::new("toy-left", "nothing is left at the end");
 
+/// What a freed box holds.
+const DEAD: u32 = 0xdead_c0de;
+
 /// A box.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Carton {
@@ -88,7 +108,7 @@ pub struct Carton {
 impl Object for Carton {
     const CLASS: u8 = 0;
     fn poison(&self, _: Option<u8>) {
-        self.refs.set(0xdead_c0de);
+        self.refs.set(DEAD);
     }
 }
 
@@ -220,7 +240,14 @@ async fn look(k: &K, drawer: &F<Id<Carton>>) -> i32 {
         let hold = k.hold(ObjRef::of(c), !bare);
         k.yield_at("carton_use:sleep").await;
         k.yield_at("carton_use:wake").await;
-        let _ = k[c].refs.get();
+        let dead = k[c].refs.get() == DEAD;
+        let checks = if k[c].marked.get() { CHECKS_MARKED } else { CHECKS_PLAIN };
+        if dead && !k.on(checks) {
+            match k.on(ASSERTS) {
+                true => k.kernel_fault(FaultKind::Assert("c is alive"), ObjRef::of(c), "c"),
+                false => k.kernel_fault(FaultKind::Poison, ObjRef::of(c), "c->refs"),
+            }
+        }
         drop(hold);
         if !bare {
             release(k, c);
@@ -243,6 +270,10 @@ impl Stack for Toy {
 
     fn defects() -> &'static [Defect] {
         DEFECTS
+    }
+
+    fn proposals() -> &'static [Proposal] {
+        PROPOSALS
     }
 
     fn rules() -> &'static [&'static crate::shadow::Rule] {

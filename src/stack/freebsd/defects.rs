@@ -8,7 +8,7 @@
 //! line looks like with the defect off; F1 and F6, which would replace one of them, are
 //! switches of their own at the end, for the matrix of repairs.
 
-use crate::stack::{Defect, Kind, Reach};
+use crate::stack::{Defect, Kind, Proposal, Reach};
 
 /// D.
 pub const IN6_IFEXTRA_NOT_DEFERRED: u8 = 0;
@@ -360,5 +360,51 @@ pub static DEFECTS: &[Defect] = &[
         source: "sys/netinet6/in6_fib.c:fib6_lookup",
         what: "F6: fib6_lookup returns nothing when the interface is dying",
         repair: "none: it is one",
+    },
+];
+
+/// The repairs that the report led to. With D repaired (F2) there is nothing that F1 could
+/// defer.
+pub static PROPOSALS: &[Proposal] = &[
+    Proposal {
+        name: "F1",
+        what: "in6_ifextra is freed one grace period after the detach",
+        off: 0,
+        on: 1 << F1_IFEXTRA_EPOCH_CALL,
+    },
+    Proposal {
+        name: "F2",
+        what: "in6_ifextra is freed together with the ifnet",
+        off: 1 << IN6_IFEXTRA_NOT_DEFERRED,
+        on: 0,
+    },
+    Proposal {
+        name: "F3",
+        what: "routes through a dying interface leave the FIB at once",
+        off: 1 << FIB_GATEWAY_DELETE_DELAYED,
+        on: 0,
+    },
+    Proposal {
+        name: "F4",
+        what: "nothing is added to a dying interface",
+        off: 1 << IN6_AIFADDR_WHILE_DYING
+            | 1 << IN_AIFADDR_WHILE_DYING
+            | 1 << ROUTE_ADD_DYING_IFP
+            | 1 << RA_INPUT_WHILE_DYING
+            | 1 << SCRUBPREFIX_MOVES_TO_DYING
+            | 1 << DEFROUTER_SELECT_DYING,
+        on: 0,
+    },
+    Proposal {
+        name: "F5",
+        what: "the flush of a detached interface takes pinned routes too, and looks at nh_aifp",
+        off: 1 << RT_FLUSHIFROUTES_NORMAL_PRIORITY,
+        on: 0,
+    },
+    Proposal {
+        name: "F6",
+        what: "fib6_lookup returns nothing that leads through a dying interface",
+        off: 0,
+        on: 1 << F6_LOOKUP_CHECKS_DYING,
     },
 ];

@@ -86,7 +86,7 @@ pub mod verbs;
 
 pub use verbs::GRAMMAR;
 
-use super::{Defect, Holds, Job, Stack};
+use super::{Defect, Holds, Job, Proposal, Stack};
 use crate::kern::Kernel;
 use crate::kern::callout::Callout;
 use crate::kern::cell::F;
@@ -420,6 +420,10 @@ impl Stack for Freebsd {
 
     fn defects() -> &'static [Defect] {
         defects::DEFECTS
+    }
+
+    fn proposals() -> &'static [Proposal] {
+        defects::PROPOSALS
     }
 
     fn rules() -> &'static [&'static Rule] {

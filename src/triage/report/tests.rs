@@ -49,7 +49,7 @@ fn the_interleaving_says_who_was_parked_where() {
 
 #[test]
 fn the_kernel_layer_says_when_the_kernel_would_have_noticed() {
-    let never = reported(RACE, "use-unreferenced");
+    let never = reported("make d0\ngrow d0\ngrow d0  fail @1\n", "grow-rollback-twice");
     assert_eq!(never.kernel_shows, "never, in this program");
     let once = reported("make d2\nmark d2\n", "guessed-panic");
     assert!(once.kernel_shows.ends_with("in carton_mark(), at once"), "{}", once.kernel_shows);
