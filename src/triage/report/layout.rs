@@ -73,12 +73,28 @@ fn parentheses(function: &str) -> String {
     if function.is_empty() { String::new() } else { format!("{function}()") }
 }
 
+/// How many changes of thread are spelled out.
+const TURNS: usize = 5;
+
+/// The threads that an operation ran through: each change, or, where they are many, each
+/// thread once.
+fn turns(threads: &[String]) -> String {
+    if threads.len() <= TURNS {
+        return threads.join(" > ");
+    }
+    let mut once: Vec<&str> = Vec::new();
+    for t in threads {
+        if !once.contains(&t.as_str()) {
+            once.push(t);
+        }
+    }
+    format!("{}, {} changes", once.join(", "), threads.len() - 1)
+}
+
 /// One row per switch; what was done meanwhile stands below it.
 fn write_interleaving(f: &mut Formatter<'_>, episodes: &[Episode]) -> fmt::Result {
-    let row = |e: &Episode| {
-        let threads = e.threads.join(" > ");
-        [e.operation.clone(), threads, e.begins.clone(), e.ends.clone()]
-    };
+    let row =
+        |e: &Episode| [e.operation.clone(), turns(&e.threads), e.begins.clone(), e.ends.clone()];
     let rows: Vec<_> = episodes.iter().map(row).collect();
     let lines = lines(["operation", "thread", "begins", "ends"], &rows);
     let mut lines = lines.into_iter();
