@@ -51,7 +51,9 @@ pub struct Goal {
 }
 
 /// All goals.
-pub static GOALS: &[Goal] = &[Goal {
+pub static GOALS: &[Goal] = &[DRAGONFLY_2007, FREEBSD_2023];
+
+const DRAGONFLY_2007: Goal = Goal {
     name: "dragonfly-2007-kernel-panic",
     kernel: "dragonfly-2007",
     reported: "an in_ifaddr on a list, its ifa_addr good, the rest of its pointers deadc0de",
@@ -68,7 +70,20 @@ pub static GOALS: &[Goal] = &[Goal {
         "ifa_dstaddr 0xdeadc0de",
         "ifa_netmask 0xdeadc0de",
     ],
-}];
+};
+
+const FREEBSD_2023: Goal = Goal {
+    name: "freebsd-2023-fib6-lookup",
+    kernel: "freebsd-14",
+    reported: "fib6_lookup() gives a retransmit timer a deleted ifnet, all its if_afdata NULL",
+    ways: &["fib-gateway-delete-delayed"],
+    // A stale lookup alone is no page fault: in6_ifextra must be gone before the ifnet.
+    with: &["in6-ifextra-not-deferred"],
+    fault: FaultKind::Null,
+    function: "in6_selecthlim",
+    follows: "ND_IFINFO(nh->nh_ifp)->chlim",
+    shows: &["] empty", "DYING", "if_afdata[AF_INET6] NULL", "if_output ifdead_output"],
+};
 
 impl Goal {
     /// The goals of a kernel.
