@@ -16,6 +16,7 @@
 //! | [`if_c`], [`if_clone`], [`bpf`] | `net/if.c`, `net/if_clone.c`, `net/bpf.c` |
 //! | [`if_epair`], [`if_tuntap`], [`if_loop`] | the drivers |
 //! | [`ng_base`], [`ng_iface`], [`ng_pppoe`], [`mpd`] | `netgraph/`, and the daemon that drives it |
+//! | [`route`] | `net/route.c`: which address and interface a route gets |
 //! | [`route_ctl`], [`route_helpers`], [`route_ifaddrs`], [`route_rtentry`], [`route_tables`] | `net/route/route_*.c` |
 //! | [`nhop`], [`nhop_ctl`], [`nhgrp_ctl`] | `net/route/nh*.c` |
 //! | [`fib_algo`], [`in_fib`], [`in6_fib`] | `net/route/fib_algo.c`, `netinet/in_fib*.c`, `netinet6/in6_fib*.c` |
@@ -26,15 +27,19 @@
 //! | [`in_pcb`], [`tcp_timer`], [`tcp_output`], [`tcp_usrreq`], [`udp_usrreq`] | `netinet/` |
 //! | [`ip_output`], [`ip6_output`], [`netisr`] | output, input |
 //! | [`defects`] | what was wrong |
-//! | [`invariants`] | what must hold |
-//! | [`describe`], [`fingerprint`] | dumps for reports; a hash of the state |
+//! | [`invariants`], [`lists`], [`census`], [`holders`], [`at_rest`] | what must hold |
+//! | [`describe`], [`explain`], [`fingerprint`] | dumps and words for reports; a hash of the state |
 //! | [`verbs`] | the operations |
 
+pub mod at_rest;
 pub mod bpf;
+pub mod census;
 pub mod defects;
 pub mod describe;
+pub mod explain;
 pub mod fib_algo;
 pub mod fingerprint;
+pub mod holders;
 pub mod if_c;
 pub mod if_clone;
 pub mod if_epair;
@@ -55,6 +60,7 @@ pub mod invariants;
 pub mod ip6_output;
 pub mod ip_output;
 pub mod kern_timeout;
+pub mod lists;
 pub mod locks;
 pub mod mpd;
 pub mod nd6;
@@ -68,6 +74,7 @@ pub mod nhgrp_ctl;
 pub mod nhop;
 pub mod nhop_ctl;
 pub mod objects;
+pub mod route;
 pub mod route_ctl;
 pub mod route_helpers;
 pub mod route_ifaddrs;
@@ -138,6 +145,8 @@ pub const EEXIST: i32 = 17;
 /// errno(2).
 pub const EINVAL: i32 = 22;
 /// errno(2).
+pub const EDESTADDRREQ: i32 = 39;
+/// errno(2).
 pub const EOPNOTSUPP: i32 = 45;
 /// errno(2).
 pub const EPFNOSUPPORT: i32 = 46;
@@ -154,11 +163,15 @@ pub const ENETUNREACH: i32 = 51;
 /// errno(2).
 pub const ENOBUFS: i32 = 55;
 /// errno(2).
+pub const ECONNRESET: i32 = 54;
+/// errno(2).
 pub const EISCONN: i32 = 56;
 /// errno(2).
 pub const ENOTCONN: i32 = 57;
 /// errno(2).
 pub const ETIMEDOUT: i32 = 60;
+/// errno(2).
+pub const ECONNREFUSED: i32 = 61;
 /// errno(2).
 pub const EHOSTUNREACH: i32 = 65;
 
@@ -193,7 +206,7 @@ pub struct State {
     /// Nexthop groups.
     pub nhgrps: Slab<Nhgrp, 8>,
     /// FIB lookup instances.
-    pub fds: Slab<FibData, 12>,
+    pub fds: Slab<FibData, 48>,
     /// Link-layer entries.
     pub lles: Slab<Llentry, 24>,
     /// Pcbs.
@@ -269,6 +282,10 @@ pub struct Globals {
     pub flm_banned: [F<u8>; 2],
     /// References of the modules (`flm_refcount`), by [`Flm`] and family.
     pub flm_refcount: [[F<u8>; 2]; 2],
+    /// How many `lradix4_data`, `lradix6_data` are allocated.
+    pub lradix_data: [F<u8>; 2],
+    /// `fib_gen`: counts instances.
+    pub fib_gen: F<u32>,
     /// The network epoch.
     pub net_epoch: Epoch<Callback, 64>,
     /// `taskqueue_swi` and `taskqueue_thread`, as one.
@@ -427,7 +444,7 @@ impl Stack for Freebsd {
     }
 
     fn explain(v: &Violation) -> String {
-        describe::explain(v)
+        explain::explain(v)
     }
 
     fn locks() -> &'static [LockInfo] {
@@ -494,6 +511,10 @@ impl Stack for Freebsd {
 
     fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
         invariants::after_op(k, op, errno, rest);
+    }
+
+    fn awaited(k: &K) -> Option<(Thread, u8)> {
+        if_tuntap::is_open(k).then_some((Thread::Teardown(Teardown::CloseTun), 0))
     }
 
     fn teardown(k: &K, n: u32) -> Option<(Thread, u8)> {
