@@ -388,8 +388,10 @@ pub fn digest(k: &K) -> Digest {
         if gone(i) {
             continue;
         }
-        let up = u64::from(n.if_flags.get() & IFF_UP) | u64::from(n.renamed.get()) << 1;
-        d.interfaces = d.interfaces.wrapping_add(mix(name(i), up));
+        d.interfaces = d.interfaces.wrapping_add(mix(name(i), u64::from(n.renamed.get())));
+        if n.if_flags.get() & IFF_UP != 0 {
+            d.up |= 1 << (n.name.get() & 15);
+        }
         for ifa in chain(n.if_addrhead.first.get(), |a| st.ifas.raw(a).ifa_link.next.get()) {
             let a = st.ifas.raw(ifa);
             let mut h = mix(name(i), a.af.get() as u64);
@@ -482,7 +484,7 @@ pub fn audit_end(k: &K) {
         return;
     }
     let queues = u32::from(!st.net_epoch.is_idle())
-        | u32::from(!st.taskqueue.is_idle()) << 1
+        | u32::from(!st.taskqueue.is_idle() || !st.epair_taskqueue.is_idle()) << 1
         | u32::from(!st.inm_free_list.is_empty()) << 2
         | u32::from(!st.in6m_free_list.is_empty()) << 3
         | u32::from(!st.netisr.is_empty()) << 4

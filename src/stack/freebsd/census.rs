@@ -14,6 +14,7 @@ use super::{K, NIFAS, NIFNETS, NNHOPS, NRTS};
 use crate::kern::callout::CalloutState;
 use crate::kern::slab::{Id, ObjRef, Object, Slab};
 use crate::shadow::Rule;
+use std::cmp::Reverse;
 
 const NONE: ObjRef = ObjRef::NONE;
 
@@ -214,7 +215,8 @@ fn routing(k: &K, c: &mut Counts) -> bool {
             let ok = st.rts.is_live(rt) && in_rib >> rt.slot() & 1 == 0 && {
                 let r = st.rts.raw(rt);
                 let dst = r.rt_dst.get();
-                let ordered = before.is_none_or(|b| (b.addr, b.bits) < (dst.addr, dst.bits));
+                let ordered = before
+                    .is_none_or(|b| (b.addr, Reverse(b.bits)) < (dst.addr, Reverse(dst.bits)));
                 before = Some(dst);
                 ordered && r.rte_flags.get() & RTF_UP != 0 && r.af.get().index() == af
             };

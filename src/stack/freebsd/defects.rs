@@ -120,10 +120,16 @@ pub const FILTERED_GROUP_NOMEM: u8 = 52;
 pub const RIB_CHANGE_FREES_NHOP_AT_ONCE: u8 = 53;
 /// RTM_CHANGE asks for no priority: a user turns the route of an interface or an address, which its owner no longer finds then, into one through a gateway.
 pub const ROUTE_CHANGE_PINNED: u8 = 54;
+/// a router is noted as advertiser of a prefix that was unlinked meanwhile (nd6_prefix_rele frees it with its list, and the router's reference is lost), or a router that was unlinked meanwhile is noted.
+pub const PFXRTR_ADD_UNLINKED: u8 = 55;
+/// the loopback route of an address that goes is moved to an equal address of an interface that needs none, and nobody deletes it; a move that fails leaves it, too.
+pub const IN_LOOPBACK_ROUTE_SWITCH: u8 = 56;
+/// while the user changes the lookup module, the old instance hears of route changes until it is destroyed, rebuilds itself and takes the datapath back; the chosen one stays linked beside it.
+pub const SET_FIB_ALGO_NOT_ATOMIC: u8 = 57;
 /// F1, with D on: in6_ifextra is freed one grace period later, not with the ifnet.
-pub const F1_IFEXTRA_EPOCH_CALL: u8 = 55;
+pub const F1_IFEXTRA_EPOCH_CALL: u8 = 58;
 /// F6: fib6_lookup returns nothing when the interface is dying.
-pub const F6_LOOKUP_CHECKS_DYING: u8 = 56;
+pub const F6_LOOKUP_CHECKS_DYING: u8 = 59;
 
 /// The catalogue; the index is the bit.
 pub static DEFECTS: &[Defect] = &[
@@ -676,6 +682,36 @@ pub static DEFECTS: &[Defect] = &[
         source: "sys/net/route/route_ctl.c:rib_change_route",
         what: "RTM_CHANGE asks for no priority: a user turns the route of an interface or an address, which its owner no longer finds then, into one through a gateway",
         repair: "ours: refused, as RTM_DELETE refuses it",
+    },
+    Defect {
+        id: "pfxrtr-add-unlinked",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6_rtr.c:pfxrtr_add",
+        what: "a router is noted as advertiser of a prefix that was unlinked meanwhile (nd6_prefix_rele frees it with its list, and the router's reference is lost), or a router that was unlinked meanwhile is noted",
+        repair: "ours: noted under the nd6 lock, when both are listed",
+    },
+    Defect {
+        id: "in-loopback-route-switch",
+        class: "missing check",
+        kind: Kind::WayIn,
+        reach: Reach::Sequence,
+        needs: 0,
+        source: "sys/netinet/in.c:in_scrubprefix",
+        what: "the loopback route of an address that goes is moved to an equal address of an interface that needs none, and nobody deletes it; a move that fails leaves it, too",
+        repair: "ours: moved only to an address that needs one, deleted otherwise",
+    },
+    Defect {
+        id: "set-fib-algo-not-atomic",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/net/route/fib_algo.c:set_fib_algo, fib_cleanup_algo",
+        what: "while the user changes the lookup module, the old instance hears of route changes until it is destroyed, rebuilds itself and takes the datapath back; the chosen one stays linked beside it",
+        repair: "ours: the choice and the end of the old instance are one step under the RIB's lock",
     },
     Defect {
         id: "f1-ifextra-epoch-call",

@@ -170,7 +170,7 @@ pub fn explain(v: &Violation) -> String {
         .to_string();
     }
     if is(&inv::FAILED_CHANGED) {
-        let what = set(b, &["interfaces", "addresses", "routes", "prefixes", "routers"]);
+        let what = set(b, &["interfaces", "IFF_UP", "addresses", "routes", "prefixes", "routers"]);
         return format!("errno {a}; changed: {what}");
     }
     String::new()

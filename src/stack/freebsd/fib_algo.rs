@@ -211,8 +211,7 @@ fn update_algo_state(k: &K, fd: FdId) {
         if !k[fd].fd_callout.pending() {
             schedule_callout(k, fd, FdAction::Eval, EVAL_DELAY_MS);
         }
-    } else if changes == limits(k).eval_changes && k[fd].fd_callout_action.get() == FdAction::Eval
-    {
+    } else if changes == limits(k).eval_changes && k[fd].fd_callout_action.get() == FdAction::Eval {
         schedule_callout(k, fd, FdAction::Eval, 1);
     }
 }
@@ -772,19 +771,31 @@ pub async fn set_fib_algo(k: &K, af: Af, flm: Flm) -> i32 {
     net_epoch_enter(k);
     k.lock(locks::rib(af)).await;
     let fd = setup_fd_instance(k, flm, af, FdId::NULL, true).await;
+    let at_once = !k.on(d::SET_FIB_ALGO_NOT_ATOMIC);
+    if at_once && !fd.is_null() {
+        set_algo_fixed(k, af, flm).await;
+        fib_cleanup_algo(k, af, true).await;
+    }
     k.unlock(locks::rib(af));
     net_epoch_exit(k);
     fib_unref_algo(k, flm, af).await;
     if fd.is_null() {
         return EINVAL;
     }
-    k.yield_at("set_fib_algo:fixed").await;
+    if !at_once {
+        k.yield_at("set_fib_algo:fixed").await;
+        set_algo_fixed(k, af, flm).await;
+        fib_cleanup_algo(k, af, false).await;
+    }
+    epoch_drain_callbacks(k).await;
+    0
+}
+
+/// `set_algo_fixed`.
+async fn set_algo_fixed(k: &K, af: Af, flm: Flm) {
     k.lock(locks::FIB_MOD).await;
     k.st.algo_fixed[family(af)].set(Some(flm));
     k.unlock(locks::FIB_MOD);
-    fib_cleanup_algo(k, af).await;
-    epoch_drain_callbacks(k).await;
-    0
 }
 
 /// The instances of a family on `V_fib_data_list`.
@@ -800,8 +811,9 @@ fn fib_data_list(k: &K, af: Af) -> impl Iterator<Item = FdId> + '_ {
     all.filter(move |&fd| k[fd].af.get() == af)
 }
 
-/// `fib_cleanup_algo`, keeping the first: that is the one in the datapath.
-async fn fib_cleanup_algo(k: &K, af: Af) {
+/// `fib_cleanup_algo`, keeping the first: that is the one in the datapath. `locked`: the
+/// caller has the RIB's lock.
+async fn fib_cleanup_algo(k: &K, af: Af, locked: bool) {
     let _f = k.frame(&Func { name: "fib_cleanup_algo", file: FILE });
     k.lock(locks::FIB_MOD).await;
     let mut old = [FdId::NULL; NSUBS];
@@ -813,9 +825,13 @@ async fn fib_cleanup_algo(k: &K, af: Af) {
     k.yield_at("fib_cleanup_algo:unlinked").await;
     net_epoch_enter(k);
     for fd in old.into_iter().take_while(|fd| !fd.is_null()) {
-        k.lock(locks::rib(af)).await;
+        if !locked {
+            k.lock(locks::rib(af)).await;
+        }
         schedule_destroy_fd_instance(k, fd).await;
-        k.unlock(locks::rib(af));
+        if !locked {
+            k.unlock(locks::rib(af));
+        }
         k.yield_at("fib_cleanup_algo:next").await;
     }
     net_epoch_exit(k);

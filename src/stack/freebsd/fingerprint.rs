@@ -441,7 +441,7 @@ pub fn fingerprint(k: &K) -> u64 {
         w.callback(callback);
     }
     w.put(u64::MAX);
-    for (task, pending) in st.taskqueue.iter() {
+    for (task, pending) in st.taskqueue.iter().chain(st.epair_taskqueue.iter()) {
         w.task(task);
         w.put(u64::from(pending));
     }

@@ -90,8 +90,7 @@ async fn transmit(k: &K, ifp: IfId) -> i32 {
     let _f = k.frame(&Func { name: "epair_transmit", file: FILE });
     let _ifp = k.hold(ObjRef::of(ifp), false);
     k.yield_at("epair_transmit").await;
-    if k[ifp].if_methods.get() == Methods::Dead
-        || k[ifp].if_drv_flags.get() & IFF_DRV_RUNNING == 0
+    if k[ifp].if_methods.get() == Methods::Dead || k[ifp].if_drv_flags.get() & IFF_DRV_RUNNING == 0
     {
         return ENXIO;
     }

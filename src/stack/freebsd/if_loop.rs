@@ -17,7 +17,7 @@ pub fn boot(k: &K) {
         lo_clone_create(k).await;
         let req = AliasReq { addr: LOOPBACK4, dst: 0, bits: 8 };
         ifioctl(k, LO0, Ioctl::Aifaddr(req)).await;
-        subr_taskqueue::taskqueue_thread_loop(k).await;
+        subr_taskqueue::run_all(k).await;
         subr_epoch::epoch_call_task(k).await;
     });
 }

@@ -117,8 +117,7 @@ pub async fn in6ifa_ifpwithaddr(k: &K, ifp: IfId, addr: Addr) -> IfaId {
 /// `in6ifa_ifpforlinklocal`: referenced; inside the epoch.
 pub async fn in6ifa_ifpforlinklocal(k: &K, ifp: IfId, ignoreflags: u32) -> IfaId {
     let _f = k.frame(&Func { name: "in6ifa_ifpforlinklocal", file: FILE });
-    let wanted =
-        |a: &Ifaddr| is_linklocal(a.addr.get()) && a.ia6_flags.get() & ignoreflags == 0;
+    let wanted = |a: &Ifaddr| is_linklocal(a.addr.get()) && a.ia6_flags.get() & ignoreflags == 0;
     ref_first(k, ifp, "in6ifa_ifpforlinklocal:ifa_ref", wanted).await
 }
 
@@ -624,8 +623,7 @@ pub async fn in6_purgeifaddr(k: &K, ifa: IfaId) {
         return;
     }
     k.lock(ND6).await;
-    let unlink =
-        k[pr].ndpr_addrcnt.get() == 0 && k[pr].ndpr_stateflags.get() & NDPRF_UNLINKED == 0;
+    let unlink = k[pr].ndpr_addrcnt.get() == 0 && k[pr].ndpr_stateflags.get() & NDPRF_UNLINKED == 0;
     let list_ref = unlink.then(|| {
         nd6_prefix_unlink(k, pr);
         k.hold(ObjRef::of(pr), true)

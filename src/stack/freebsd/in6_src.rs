@@ -1,12 +1,12 @@
 //! `sys/netinet6/in6_src.c`: hop limits and source addresses.
 
+use super::K;
 use super::in6_c::is_linklocal;
 use super::in6_fib::fib6_lookup;
 use super::invariants;
 use super::nd6::nd_ifinfo;
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
-use super::K;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 

@@ -157,7 +157,7 @@ async fn in_aifaddr_ioctl(k: &K, ifp: IfId, req: &AliasReq) -> i32 {
     }
     if ia_need_loopback_route(k, ia) {
         k.yield_at("in_aifaddr_ioctl:loopback_route").await;
-        let eia = in_localip_more(k, ia);
+        let eia = in_localip_more(k, ia, |_| true);
         if eia.is_null() {
             error = ifa_add_loopback_route(k, ia, req.addr).await;
         } else {
@@ -251,13 +251,13 @@ async fn in_difaddr_ioctl(k: &K, ifp: IfId, addr: Addr) -> i32 {
     0
 }
 
-/// `in_localip_more`: another address of the same value, with a reference.
-fn in_localip_more(k: &K, ia: IfaId) -> IfaId {
+/// `in_localip_more`: another address of the same value that will do, with a reference.
+fn in_localip_more(k: &K, ia: IfaId, will_do: impl Fn(IfaId) -> bool) -> IfaId {
     let addr = k[ia].addr.get();
     net_epoch_enter(k);
     let mut other = k.st.v_in_ifaddrhashtbl.first[inaddr_hash(addr)].get();
     while !other.is_null() && k.fuel() {
-        if other != ia && k[other].addr.get() == addr {
+        if other != ia && k[other].addr.get() == addr && will_do(other) {
             ifa_ref(k, other);
             break;
         }
@@ -387,21 +387,41 @@ async fn prefix_heir(k: &K, target: IfaId, prefix: Prefix) -> IfaId {
     ia
 }
 
+/// The loopback route of an address that goes: it is deleted, or moved to an equal address
+/// that needs one. When an equal address has the key as its prefix route, it is that one's.
+async fn scrub_loopback_route(k: &K, target: IfaId) {
+    let addr = k[target].addr.get();
+    let blind = k.on(d::IN_LOOPBACK_ROUTE_SWITCH);
+    let eia = in_localip_more(k, target, |a| blind || ia_need_loopback_route(k, a));
+    let mut error = EADDRNOTAVAIL;
+    if !eia.is_null() {
+        let held = k.hold(ObjRef::of(eia), true);
+        error = ifa_switch_loopback_route(k, eia, addr).await;
+        drop(held);
+        ifa_free(k, eia);
+        if blind {
+            return;
+        }
+    }
+    if error != 0 {
+        let key = Prefix::new(addr, host_bits(Af::Inet));
+        let owner = in_localip_more(k, target, |a| {
+            k[a].ifa_flags.get() & IFA_ROUTE != 0 && ia_getrtprefix(k, a) == key
+        });
+        if owner.is_null() || blind {
+            ifa_del_loopback_route(k, target, addr).await;
+        } else {
+            ifa_free(k, owner);
+        }
+    }
+}
+
 /// `in_scrubprefix`: takes the routes of an address away, or moves them to another one.
 /// `is_static` is LLE_STATIC in its flags: the address itself goes.
 async fn in_scrubprefix(k: &K, target: IfaId, is_static: bool) -> i32 {
     let _f = k.frame(&Func { name: "in_scrubprefix", file: FILE });
-    let addr = k[target].addr.get();
     if is_static && ia_need_loopback_route(k, target) {
-        let eia = in_localip_more(k, target);
-        if eia.is_null() {
-            ifa_del_loopback_route(k, target, addr).await;
-        } else {
-            let held = k.hold(ObjRef::of(eia), true);
-            ifa_switch_loopback_route(k, eia, addr).await;
-            drop(held);
-            ifa_free(k, eia);
-        }
+        scrub_loopback_route(k, target).await;
         k.yield_at("in_scrubprefix:loopback_route").await;
     }
     let prefix = ia_getrtprefix(k, target);

@@ -14,7 +14,7 @@ use super::nd6::{nd6_llinfo_timer, nd6_timer, nd6_timer_idle_until};
 use super::nd6_nbr::nd6_dad_timer;
 use super::objects::*;
 use super::subr_epoch::epoch_call_task;
-use super::subr_taskqueue::taskqueue_thread_loop;
+use super::subr_taskqueue;
 use super::{ENOENT, K, tcp_timer};
 use crate::kern::callout::{Callout, CalloutState};
 use crate::kern::record::Frame;
@@ -165,7 +165,7 @@ async fn fire(k: &K, w: Which) {
 async fn others(k: &K) {
     {
         let _t = k.frame(&TASKQUEUE);
-        taskqueue_thread_loop(k).await;
+        subr_taskqueue::run_all(k).await;
     }
     let _t = k.frame(&EPOCH);
     epoch_call_task(k).await;

@@ -102,13 +102,11 @@ use crate::kern::fifo::Fifo;
 use crate::kern::lock::LockInfo;
 use crate::kern::queue::{Lists, Tailq};
 use crate::kern::slab::{ObjRef, Slab};
-use crate::kern::taskqueue::Taskqueue;
 use crate::kern::trace::Func;
 use crate::program::{Grammar, Op};
 use crate::shadow::{Rule, Violation};
 use objects::*;
 use subr_epoch::Callback;
-use subr_taskqueue::Task;
 use teardown::Teardown;
 
 /// Socket slots: tcp0, tcp1, udp0, udp1.
@@ -289,7 +287,9 @@ pub struct Globals {
     /// The network epoch.
     pub net_epoch: Epoch<Callback, 64>,
     /// `taskqueue_swi` and `taskqueue_thread`, as one.
-    pub taskqueue: Taskqueue<Task, 16>,
+    pub taskqueue: subr_taskqueue::Queue,
+    /// `epair_tasks.tq[0]`.
+    pub epair_taskqueue: subr_taskqueue::Queue,
     /// `bpf_iflist`.
     pub bpf_iflist: Lists<BpfIf, 1>,
     /// `in_multi` records that wait for `inm_release_task`.
@@ -418,6 +418,8 @@ pub enum Thread {
     Epoch,
     /// The thread of the taskqueue.
     Taskqueue,
+    /// The thread of epair's taskqueue.
+    EpairTaskqueue,
     /// A step of the teardown.
     Teardown(Teardown),
 }
@@ -425,6 +427,7 @@ pub enum Thread {
 static USER_THREAD: Func = Func { name: "user", file: "" };
 static EPOCH_THREAD: Func = Func { name: "epoch", file: "" };
 static TASKQUEUE_THREAD: Func = Func { name: "taskqueue", file: "" };
+static EPAIR_THREAD: Func = Func { name: "epair_task", file: "" };
 static TEARDOWN_THREAD: Func = Func { name: "teardown", file: "" };
 
 impl Stack for Freebsd {
@@ -500,7 +503,11 @@ impl Stack for Freebsd {
             }
             Job::Thread(Thread::Taskqueue) => {
                 let _t = k.frame(&TASKQUEUE_THREAD);
-                subr_taskqueue::taskqueue_thread_loop(k).await
+                subr_taskqueue::taskqueue_thread_loop(k, &k.st.taskqueue).await
+            }
+            Job::Thread(Thread::EpairTaskqueue) => {
+                let _t = k.frame(&EPAIR_THREAD);
+                subr_taskqueue::taskqueue_thread_loop(k, &k.st.epair_taskqueue).await
             }
             Job::Thread(Thread::Teardown(step)) => {
                 let _t = k.frame(&TEARDOWN_THREAD);

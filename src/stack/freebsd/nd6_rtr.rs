@@ -117,10 +117,7 @@ pub fn nd6_prefix_rele(k: &K, pr: PrId) {
     }
 }
 
-fn holds<'k, T: Object>(
-    k: &'k K,
-    id: Id<T>,
-) -> Option<Hold<'k>> {
+fn holds<'k, T: Object>(k: &'k K, id: Id<T>) -> Option<Hold<'k>> {
     (!id.is_null()).then(|| k.hold(ObjRef::of(id), true))
 }
 
@@ -199,7 +196,10 @@ async fn pfxrtr_add(k: &K, pr: PrId, dr: DrId) {
         k.yield_at("pfxrtr_add:nd6_wlock").await;
         k.lock(ND6).await;
     }
-    let update = !pfxrtr_lookup(k, pr, dr);
+    // Not in the original: both are still listed.
+    let noted = k.on(d::PFXRTR_ADD_UNLINKED)
+        || listed(k).any(|p| p == pr) && listed_routers(k).any(|r| r == dr);
+    let update = noted && !pfxrtr_lookup(k, pr, dr);
     if !update {
         defrouter_rele(k, dr);
     } else if let Some(free) = k[pr].ndpr_advrtrs.iter().find(|r| r.get().is_null()) {
@@ -389,8 +389,7 @@ async fn select_fib(k: &K) {
         k.yield_at("defrouter_select_fib:selected").await;
     }
     if selected.is_null() {
-        let next =
-            if installed.is_null() { DrId::NULL } else { k[installed].dr_entry.next.get() };
+        let next = if installed.is_null() { DrId::NULL } else { k[installed].dr_entry.next.get() };
         let from = if next.is_null() { k.st.v_nd6_defrouter.first.get() } else { next };
         let mut dr = from;
         while !dr.is_null() && k.fuel() {
@@ -744,13 +743,8 @@ async fn in6_ifadd(k: &K, ctl: &PrefixCtl) -> IfaId {
         ifa_free(k, there);
         return IfaId::NULL;
     }
-    let ifra = Ifra {
-        addr,
-        dst: 0,
-        bits: ctl.prefix.bits,
-        flags: IN6_IFF_AUTOCONF,
-        vltime: ctl.vltime,
-    };
+    let ifra =
+        Ifra { addr, dst: 0, bits: ctl.prefix.bits, flags: IN6_IFF_AUTOCONF, vltime: ctl.vltime };
     k.yield_at("in6_ifadd:in6_update_ifa").await;
     if in6_update_ifa(k, ctl.ifp, ifra, IfaId::NULL).await != 0 {
         return IfaId::NULL;
@@ -775,6 +769,19 @@ fn listed(k: &K) -> impl Iterator<Item = PrId> + '_ {
         }
         let this = pr;
         pr = k[this].ndpr_entry.next.get();
+        Some(this)
+    })
+}
+
+/// The routers of `V_nd6_defrouter`; the nd6 lock is held.
+fn listed_routers(k: &K) -> impl Iterator<Item = DrId> + '_ {
+    let mut dr = k.st.v_nd6_defrouter.first.get();
+    std::iter::from_fn(move || {
+        if dr.is_null() || !k.fuel() {
+            return None;
+        }
+        let this = dr;
+        dr = k[this].dr_entry.next.get();
         Some(this)
     })
 }

@@ -120,6 +120,7 @@ pub fn release(k: &K, nhg: NhgId) -> bool {
 /// `nhgrp_free`, after [`release`] of the last reference.
 pub async fn nhgrp_free(k: &K, nhg: NhgId) {
     let _f = k.frame(&Func { name: "nhgrp_free", file: FILE });
+    let _nhg = k.hold(ObjRef::of(nhg), false);
     k.yield_at("nhgrp_free:unlink").await;
     net_epoch_enter(k);
     let linked = &k[nhg].nhg_linked;
@@ -311,12 +312,7 @@ pub async fn nhgrp_get_filtered_group(
 }
 
 /// `nhgrp_get_addition_group`: what there is and one nexthop more, with a reference.
-pub async fn nhgrp_get_addition_group(
-    k: &K,
-    af: Af,
-    orig: NhRef,
-    add: NhId,
-) -> Result<NhRef, i32> {
+pub async fn nhgrp_get_addition_group(k: &K, af: Af, orig: NhRef, add: NhId) -> Result<NhRef, i32> {
     let _f = k.frame(&Func { name: "nhgrp_get_addition_group", file: FILE });
     if orig.is_null() {
         return match nhop_try_ref_object(k, add) {

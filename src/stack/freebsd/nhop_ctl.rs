@@ -116,6 +116,7 @@ async fn free_last(k: &K, nh: NhId) {
         return;
     }
     // Still in the hash, with a count of 0.
+    let _nh = k.hold(ObjRef::of(nh), false);
     k.yield_at("nhop_free:unlink").await;
     net_epoch_enter(k);
     let linked = &k[nh].nh_linked;

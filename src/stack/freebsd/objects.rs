@@ -1060,7 +1060,15 @@ zeroed!(NdPrefix {
     ndpr_advrtrs
 });
 zeroed!(NdDefrouter { dr_entry, rtaddr, ifp, rtlifetime, expire, installed, refcnt });
-zeroed!(Dadq { dad_list, dad_ifa, dad_refcnt, dad_ondadq, dad_ns_tcount, dad_ns_ocount, dad_timer_ch });
+zeroed!(Dadq {
+    dad_list,
+    dad_ifa,
+    dad_refcnt,
+    dad_ondadq,
+    dad_ns_tcount,
+    dad_ns_ocount,
+    dad_timer_ch
+});
 zeroed!(Rtentry { af, rt_dst, rt_nhop, rte_flags, rt_weight });
 zeroed!(Nhop {
     af,

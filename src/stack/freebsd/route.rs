@@ -90,8 +90,7 @@ pub fn ifaof_ifpforaddr(k: &K, af: Af, addr: Addr, ifp: IfId) -> IfaId {
         if maybe.is_null() {
             maybe = ifa;
         }
-        let suits =
-            if is_ptp(k, ifp) { far_end_is(k, ifa, addr) } else { on_net(k, ifa, addr) };
+        let suits = if is_ptp(k, ifp) { far_end_is(k, ifa, addr) } else { on_net(k, ifa, addr) };
         if suits {
             return ifa;
         }

@@ -227,7 +227,8 @@ fn refuses_dying(k: &K, nh: NhRef) -> bool {
 async fn rib_notify(k: &K, af: Af, rc: &RibCmdInfo<'_>) {
     let _f = k.frame(&Func { name: "rib_notify", file: "sys/net/route/route_subscription.c" });
     let i = af.index() & 1;
-    let subscribers: [FdId; super::NSUBS] = std::array::from_fn(|n| k.st.rnh_subscribers[i][n].get());
+    let subscribers: [FdId; super::NSUBS] =
+        std::array::from_fn(|n| k.st.rnh_subscribers[i][n].get());
     for fd in subscribers.into_iter().take_while(|fd| !fd.is_null()) {
         handle_rtable_change_cb(k, fd, rc).await;
     }
@@ -549,11 +550,8 @@ async fn delete<'k>(
     k.yield_at("rib_del_route:lock").await;
     k.lock(locks::rib(af)).await;
     let rt = rnh_lookup(k, af, dst);
-    let error = if rt.is_null() {
-        ESRCH
-    } else {
-        rt_delete_conditional(k, af, rt, prio, filter, rc).await
-    };
+    let error =
+        if rt.is_null() { ESRCH } else { rt_delete_conditional(k, af, rt, prio, filter, rc).await };
     k.unlock(locks::rib(af));
     if error != 0 {
         return error;

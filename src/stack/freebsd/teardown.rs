@@ -7,6 +7,7 @@
 use super::K;
 use super::if_c::{Ioctl, ifioctl};
 use super::mpd;
+use super::netisr;
 use super::ng_base::ngm_shutdown;
 use super::objects::*;
 use super::route_ctl::Rtm;
@@ -32,6 +33,8 @@ pub enum Teardown {
     Destroy(u8),
     /// Delete an address of lo0.
     DeleteAddress(Af, Addr),
+    /// Serve a packet that waits.
+    Netisr,
     /// Let time pass.
     Advance,
 }
@@ -78,10 +81,16 @@ pub fn next(k: &K, n: u32) -> Option<Teardown> {
             a.addr.get() == super::verbs::LOOPBACK6 || a.addr.get() == super::verbs::LOOPBACK_LL
         }
     };
-    let mut ifas = st.ifas.iter();
-    let late = ifas.find(|(_, a)| a.ifa_ifp.get() == lo && !own(a) && a.ifa_refcnt.get() != 0);
-    if let Some((_, a)) = late {
-        return Some(Teardown::DeleteAddress(a.af.get(), a.addr.get()));
+    let mut ifa = st.ifnets.raw(lo).if_addrhead.first.get();
+    while !ifa.is_null() && k.fuel() {
+        let a = st.ifas.raw(ifa);
+        if !own(a) {
+            return Some(Teardown::DeleteAddress(a.af.get(), a.addr.get()));
+        }
+        ifa = a.ifa_link.next.get();
+    }
+    if !st.netisr.is_empty() {
+        return Some(Teardown::Netisr);
     }
     let ended = st.advanced.get();
     if ended < ROUNDS {
@@ -131,6 +140,7 @@ pub async fn step(k: &K, step: Teardown) -> i32 {
         Teardown::Destroy(name) => ifioctl(k, name, Ioctl::Ifdestroy).await,
         Teardown::DeleteAddress(Af::Inet, addr) => ifioctl(k, 0, Ioctl::Difaddr(addr)).await,
         Teardown::DeleteAddress(_, addr) => ifioctl(k, 0, Ioctl::DifaddrIn6(addr)).await,
+        Teardown::Netisr => netisr::swi_net(k).await,
         Teardown::Advance => kern_timeout::advance(k, 7_200_000, u32::MAX).await,
     }
 }
