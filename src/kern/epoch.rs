@@ -212,6 +212,12 @@ impl Ctx {
         self.fibers[self.current() as usize].sections.get() != 0
     }
 
+    /// Whether that thread is inside an epoch section.
+    #[inline]
+    pub fn fiber_in_epoch(&self, fiber: u8) -> bool {
+        self.in_sections.get() >> fiber & 1 != 0
+    }
+
     /// Whether any thread is inside an epoch section.
     pub fn any_in_epoch(&self) -> bool {
         self.in_sections.get() != 0

@@ -209,12 +209,26 @@ where
     fn release_all(&mut self) {
         let k = self.k;
         k.cx.refuel();
-        while !k.cx.stopped() && k.cx.unpark_one(true) {
-            self.poll_all(None);
+        self.unpark_all();
+        while !k.cx.stopped()
+            && k.cx.any_blocked().is_some()
+            && let Some((job, cpu)) = S::awaited(k)
+        {
+            k.cx.refuel();
+            let fiber = self.start(Job::Thread(job), TEARDOWN, cpu);
+            self.poll_all(fiber);
+            self.unpark_all();
         }
         match k.cx.any_blocked() {
             Some(f) => self.deadlock(u32::from(f), Left::Operations),
             None => self.check(&Op::default(), None),
+        }
+    }
+
+    /// Lets every parked thread run on, the oldest first.
+    fn unpark_all(&mut self) {
+        while !self.k.cx.stopped() && self.k.cx.unpark_one(true) {
+            self.poll_all(None);
         }
     }
 

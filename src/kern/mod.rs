@@ -46,6 +46,7 @@ pub mod trace;
 pub mod wait;
 mod worker;
 
+use crate::program::Op;
 use crate::shadow::{FaultKind, rules};
 use crate::stack::{Holds, Stack};
 use cell::F;
@@ -53,6 +54,8 @@ use sched::Ctx;
 use slab::{Id, ObjRef, Object};
 use std::cell::RefCell;
 use std::ops::{Deref, Index};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 /// A stack's state and the substrate that it runs on.
 pub struct Kernel<S: Stack> {
@@ -88,6 +91,26 @@ impl<S: Stack> Kernel<S> {
     /// The state after boot with the CPUs of this run.
     pub fn booted(&self) -> &S::State {
         &self.boot[self.cx.ncpus() - 1]
+    }
+
+    /// Runs a kernel function to its end at boot, as the only thread: it must not have to
+    /// wait for anything.
+    ///
+    /// # Panics
+    ///
+    /// When it waits.
+    pub fn at_boot<T>(&self, body: impl Future<Output = T>) -> T {
+        self.cx.plan(sched::TEARDOWN as usize, &Op::default());
+        let fiber = self.cx.new_fiber(sched::TEARDOWN, 0, false);
+        let fiber = fiber.expect("harness: no thread at boot");
+        let _ = self.cx.next_runnable();
+        self.cx.resume(fiber, true);
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(result) = pin!(body).poll(&mut context) else {
+            panic!("harness: the boot waits");
+        };
+        self.cx.finish(fiber, 0);
+        result
     }
 
     /// Starts a kernel thread on the account of the current one.

@@ -155,6 +155,12 @@ pub trait Stack: Sized + 'static {
     /// Checks after an operation. `errno` is its result when nothing else ran
     /// meanwhile; `rest` says that no thread is alive.
     fn after_op(k: &Kernel<Self>, op: &Op, errno: Option<i32>, rest: bool);
+    /// What threads that wait when the program ends are waiting for the user to do, and the
+    /// CPU that it is done on: a device closed, for example. `None`: nothing; then they wait
+    /// for ever.
+    fn awaited(_k: &Kernel<Self>) -> Option<(Self::Job, u8)> {
+        None
+    }
     /// Step `n` of the teardown and the CPU it runs on; `None` when done.
     fn teardown(k: &Kernel<Self>, n: u32) -> Option<(Self::Job, u8)>;
     /// The final audit: nothing is left.

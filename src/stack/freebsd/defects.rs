@@ -54,8 +54,8 @@ pub const DETACH_FIRST_IFA_ONLY: u8 = 19;
 pub const ND6_TIMER_UNSERIALIZED: u8 = 20;
 /// when rt_alloc fails.
 pub const RIB_ADD_PX_NHOP_LEAK: u8 = 21;
-/// after add_route_flags failed and freed both.
-pub const RIB_COPY_ROUTE_DOUBLE_FREE: u8 = 22;
+/// a second path for a route that is gone by now puts the deleted route back into the tree.
+pub const RIB_APPEND_DELETED_RTENTRY: u8 = 22;
 /// when the allocation of the deferred release fails.
 pub const FIB_RELEASE_NHOP_LEAK: u8 = 23;
 /// when rn_inithead fails.
@@ -64,10 +64,72 @@ pub const LRADIX6_INIT_LEAK: u8 = 24;
 pub const ND6_DAD_START_LOCK_LEAK: u8 = 25;
 /// a rebuild that fails in the callout is not tried again before the next route change: the stale instance stays.
 pub const FIB_CALLOUT_REBUILD_NO_RETRY: u8 = 26;
+/// IPv4's D: in_ifinfo and its ARP table are freed at once.
+pub const IN_IFINFO_NOT_DEFERRED: u8 = 27;
+/// a failed SIOCAIFADDR leaves a link-layer entry, or the whole address.
+pub const IN_AIFADDR_ROLLBACK: u8 = 28;
+/// ifnet events handle prefix routes without in_control_sx.
+pub const IN_IFNET_EVENT_UNSERIALIZED: u8 = 29;
+/// IFNET_EVENT_UP adds loopback routes that nobody deletes.
+pub const IN_IFNET_EVENT_LOOPBACK: u8 = 30;
+/// setsockopt joins a group on an interface after in_ifdetach.
+pub const JOIN_WHILE_DYING: u8 = 31;
+/// a closing socket leaves groups that a detach has purged.
+pub const FREEMOPTIONS_AFTER_PURGE: u8 = 32;
+/// an lle timer armed again while dispatched leaks a reference.
+pub const LLE_TIMER_REARMED_LEAK: u8 = 33;
+/// a dispatched lle timer follows a freed table.
+pub const LLE_TIMER_AFTER_TABLE: u8 = 34;
+/// the second half is on its cloner's list while the first is still being made; destroying it then panics, or frees what the creator goes on to use.
+pub const EPAIR_CREATE_VS_DESTROY: u8 = 35;
+/// SIOCSIFNAME of a caller that had the interface before it was unlinked writes to its AF_LINK address, which the detach has freed.
+pub const RENAME_FREED_LLADDR: u8 = 36;
+/// an interface that comes up gets a link-local address without in6_control_sx, dying or not.
+pub const IN6_IFATTACH_WHILE_DYING: u8 = 37;
+/// a failed addition unlinks the address and leaves its host route to the far end.
+pub const IN6_UPDATE_IFA_ROLLBACK: u8 = 38;
+/// an addition that cannot make its prefix fails and leaves the address.
+pub const IN6_ADDIFADDR_ROLLBACK: u8 = 39;
+/// a changed far end whose route cannot be added is not undone.
+pub const IN6_DSTADDR_NOT_UNDONE: u8 = 40;
+/// advertisements add addresses without in6_control_sx.
+pub const RA_UNSERIALIZED: u8 = 41;
+/// advertisements sleep for in6_multi_sx in the epoch.
+pub const RA_JOIN_SLEEPS: u8 = 42;
+/// an address is related to a prefix that was unlinked meanwhile.
+pub const NDPR_RELATE_UNLINKED: u8 = 43;
+/// a prefix is put on link after it was unlinked.
+pub const PREFIX_ONLINK_UNLINKED: u8 = 44;
+/// pfxlist_onlink_check drops the nd6 lock with a bare prefix.
+pub const ONLINK_CHECK_RAW_PREFIX: u8 = 45;
+/// selecting the installed router leaks a reference.
+pub const DEFROUTER_SELECT_REF_LEAK: u8 = 46;
+/// a router is installed after it was unlinked.
+pub const DEFROUTER_SELECT_UNLOCKED: u8 = 47;
+/// looking a router up again leaks the first reference.
+pub const DEFRTRLIST_RESTART_REF_LEAK: u8 = 48;
+/// stopping DAD drains its callout inside the epoch.
+pub const DAD_STOP_SLEEPS: u8 = 49;
+/// DAD is started again for an address that is being purged.
+pub const DAD_START_AFTER_STOP: u8 = 50;
+/// when rn_inithead or the allocation of the copy fails, the IPv4 module's data is lost.
+pub const LRADIX4_INIT_LEAK: u8 = 51;
+/// when the smaller group cannot be allocated, the paths that were to go stay, also those through a router or an interface that is gone.
+pub const FILTERED_GROUP_NOMEM: u8 = 52;
+/// the old nexthop of a changed route is given up at once; a lookup in the live tree that an instance out of indices does not follow has just returned it and takes a reference.
+pub const RIB_CHANGE_FREES_NHOP_AT_ONCE: u8 = 53;
+/// RTM_CHANGE asks for no priority: a user turns the route of an interface or an address, which its owner no longer finds then, into one through a gateway.
+pub const ROUTE_CHANGE_PINNED: u8 = 54;
+/// a router is noted as advertiser of a prefix that was unlinked meanwhile (nd6_prefix_rele frees it with its list, and the router's reference is lost), or a router that was unlinked meanwhile is noted.
+pub const PFXRTR_ADD_UNLINKED: u8 = 55;
+/// the loopback route of an address that goes is moved to an equal address of an interface that needs none, and nobody deletes it; a move that fails leaves it, too.
+pub const IN_LOOPBACK_ROUTE_SWITCH: u8 = 56;
+/// while the user changes the lookup module, the old instance hears of route changes until it is destroyed, rebuilds itself and takes the datapath back; the chosen one stays linked beside it.
+pub const SET_FIB_ALGO_NOT_ATOMIC: u8 = 57;
 /// F1, with D on: in6_ifextra is freed one grace period later, not with the ifnet.
-pub const F1_IFEXTRA_EPOCH_CALL: u8 = 27;
+pub const F1_IFEXTRA_EPOCH_CALL: u8 = 58;
 /// F6: fib6_lookup returns nothing when the interface is dying.
-pub const F6_LOOKUP_CHECKS_DYING: u8 = 28;
+pub const F6_LOOKUP_CHECKS_DYING: u8 = 59;
 
 /// The catalogue; the index is the bit.
 pub static DEFECTS: &[Defect] = &[
@@ -279,7 +341,7 @@ pub static DEFECTS: &[Defect] = &[
         needs: 0,
         source: "sys/netinet6/nd6.c:nd6_timer",
         what: "expired addresses are purged inside the epoch without in6_control_sx, beside ioctls and detaches that purge the same ones",
-        repair: "ours: the address is claimed under its list lock before it is purged",
+        repair: "ours: outside the epoch and under in6_control_sx (sx_try_xlock; if it is busy, a second later)",
     },
     Defect {
         id: "rib-add-px-nhop-leak",
@@ -292,14 +354,14 @@ pub static DEFECTS: &[Defect] = &[
         repair: "ours: released",
     },
     Defect {
-        id: "rib-copy-route-double-free",
-        class: "double free",
+        id: "rib-append-deleted-rtentry",
+        class: "use after free",
         kind: Kind::WayIn,
-        reach: Reach::Fault,
+        reach: Reach::Preemption,
         needs: 0,
-        source: "sys/net/route/route_ctl.c:rib_copy_route",
-        what: "after add_route_flags failed and freed both, nexthop and route are freed again",
-        repair: "ours: not again",
+        source: "sys/net/route/route_ctl.c:add_route_flags",
+        what: "when the route that gets a second path is deleted meanwhile, the deleted rtentry, which waits for its grace period, is put into the tree in place of the new one",
+        repair: "ours: the new one is",
     },
     Defect {
         id: "fib-release-nhop-leak",
@@ -318,7 +380,7 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Fault,
         needs: 0,
         source: "sys/netinet6/in6_fib_algo.c:lradix6_init",
-        what: "when rn_inithead fails, the module's data is lost",
+        what: "when rn_inithead or the allocation of the copy fails, the IPv6 module's data is lost",
         repair: "ours: freed",
     },
     Defect {
@@ -340,6 +402,316 @@ pub static DEFECTS: &[Defect] = &[
         source: "sys/net/route/fib_algo.c:handle_fd_callout",
         what: "a rebuild that fails in the callout is not tried again before the next route change: the stale instance stays",
         repair: "ours: scheduled again",
+    },
+    Defect {
+        id: "in-ifinfo-not-deferred",
+        class: "stale pointer",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet/in.c:in_domifdetach",
+        what: "in_ifinfo and the ARP table in it are freed at once, while readers that found the interface before its methods died still follow if_afdata",
+        repair: "ours (as F2): freed together with the ifnet, in if_free_deferred",
+    },
+    Defect {
+        id: "in-aifaddr-rollback",
+        class: "incomplete rollback",
+        kind: Kind::WayIn,
+        reach: Reach::Fault,
+        needs: 0,
+        source: "sys/netinet/in.c:in_aifaddr_ioctl",
+        what: "a failed addition leaves the interface's own link-layer entry behind, and one that fails to join the all-hosts group leaves the address",
+        repair: "ours: both are undone",
+    },
+    Defect {
+        id: "in-ifnet-event-unserialized",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet/in.c:in_ifnet_event",
+        what: "an interface that goes up or down moves prefix routes without in_control_sx, beside ioctls that add and delete the addresses they are moved to",
+        repair: "ours: the handler takes in_control_sx before it enters the epoch",
+    },
+    Defect {
+        id: "in-ifnet-event-loopback",
+        class: "missing check",
+        kind: Kind::WayIn,
+        reach: Reach::Fault,
+        needs: 0,
+        source: "sys/netinet/in.c:in_ifnet_event",
+        what: "an interface that comes up gets a loopback route even for an address that needs none; when the prefix route of the same key could not be added, nobody deletes it again",
+        repair: "ours: only addresses that need one",
+    },
+    Defect {
+        id: "join-while-dying",
+        class: "missing check",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet/in_mcast.c:inp_join_group, sys/netinet6/in6_mcast.c:in6p_join_group",
+        what: "a socket that found the interface before it was unlinked joins a group on it after the detach has purged them all",
+        repair: "ours: refused under in_multi_sx (in6_multi_sx) when IFF_DYING is set",
+    },
+    Defect {
+        id: "freemoptions-after-purge",
+        class: "use after free",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet/in_pcb.c:in_pcbfree",
+        what: "a pcb that is being freed leaves its groups after it can no longer be found; a detach in between gives up those references itself",
+        repair: "ours: the groups are left under in_multi_sx before the pcb is marked freed",
+    },
+    Defect {
+        id: "lle-timer-rearmed-leak",
+        class: "missing release",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet/if_ether.c:arptimer",
+        what: "an entry's timer that is armed again after it was dispatched takes a second reference; the handler that finds it pending, or whoever stops it, does not give one up",
+        repair: "ours: each does",
+    },
+    Defect {
+        id: "lle-timer-after-table",
+        class: "use after free",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet/if_ether.c:arptimer",
+        what: "a dispatched handler follows lle_tbl to the interface outside the epoch, after the table and the interface may be gone",
+        repair: "ours: it enters the epoch and gives up an entry that is not linked",
+    },
+    Defect {
+        id: "epair-create-vs-destroy",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/net/if_epair.c:epair_clone_create",
+        what: "the second half is on its cloner's list while the first is still being made; destroying it then panics, or frees what the creator goes on to use",
+        repair: "ours: creation holds ifnet_detach_sx, as destruction does",
+    },
+    Defect {
+        id: "rename-freed-lladdr",
+        class: "use after free",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/net/if.c:if_rename",
+        what: "SIOCSIFNAME of a caller that had the interface before it was unlinked writes to its AF_LINK address, which the detach has freed",
+        repair: "ours: refused under the address lock when IFF_DYING is set",
+    },
+    Defect {
+        id: "in6-ifattach-while-dying",
+        class: "missing check",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/in6_ifattach.c:in6_ifattach",
+        what: "R3: an ioctl that had the interface before it was unlinked brings it up and so gives it a link-local address after the purge; nothing serializes this with ioctls on the same address",
+        repair: "ours (F4): under in6_control_sx, and refused when IFF_DYING is set",
+    },
+    Defect {
+        id: "in6-update-ifa-rollback",
+        class: "incomplete rollback",
+        kind: Kind::WayIn,
+        reach: Reach::Sequence,
+        needs: 0,
+        source: "sys/netinet6/in6.c:in6_update_ifa",
+        what: "R3 without a race: when the self route cannot be installed (the address is also another interface's), the new address is unlinked but its pinned host route to the far end stays, with the address and for ever",
+        repair: "ours: the route is deleted",
+    },
+    Defect {
+        id: "in6-addifaddr-rollback",
+        class: "incomplete rollback",
+        kind: Kind::WayIn,
+        reach: Reach::Fault,
+        needs: 0,
+        source: "sys/netinet6/in6.c:in6_addifaddr",
+        what: "when nd6_prelist_add fails, SIOCAIFADDR_IN6 returns its error and leaves the new address on the interface",
+        repair: "ours: purged",
+    },
+    Defect {
+        id: "in6-dstaddr-not-undone",
+        class: "incomplete rollback",
+        kind: Kind::WayIn,
+        reach: Reach::Sequence,
+        needs: 0,
+        source: "sys/netinet6/in6.c:in6_notify_ifa",
+        what: "when the route to a new far end cannot be added, the old one is already deleted and the address says the new one",
+        repair: "ours: the old far end is given up last",
+    },
+    Defect {
+        id: "ra-unserialized",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6_rtr.c:nd6_ra_input",
+        what: "an advertisement configures an address beside an ioctl that deletes it half-way: its self route and memberships stay for ever",
+        repair: "ours: sx_try_xlock of in6_control_sx; an advertisement that does not get it is dropped, as if lost",
+    },
+    Defect {
+        id: "ra-join-sleeps",
+        class: "sleep in epoch",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/in6_mcast.c:in6_joingroup",
+        what: "the address of an advertisement joins its groups inside the epoch section of the packet and sleeps for in6_multi_sx there",
+        repair: "ours: sx_try_xlock of in6_multi_sx before anything is done; an advertisement that does not get it is dropped, as if lost",
+    },
+    Defect {
+        id: "ndpr-relate-unlinked",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/in6.c:in6_addifaddr, sys/netinet6/nd6_rtr.c:prelist_update",
+        what: "between finding a prefix and raising ndpr_addrcnt the timer unlinks it, because no address uses it: the address then has a prefix that is on no list, and its purge unlinks it again",
+        repair: "ours: raised under the nd6 lock, for a listed prefix only",
+    },
+    Defect {
+        id: "prefix-onlink-unlinked",
+        class: "missing check",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6_rtr.c:nd6_prefix_onlink",
+        what: "R3, W8: who has dropped the nd6 lock puts a prefix on link that nd6_prefix_del has found off link meanwhile: its pinned route stays",
+        repair: "ours: refused for a prefix that is off the list",
+    },
+    Defect {
+        id: "onlink-check-raw-prefix",
+        class: "use after free",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6_rtr.c:pfxlist_onlink_check",
+        what: "the nd6 lock is dropped to put a prefix on or off link, without a reference; an unlinked one that is off link is freed without the onlink mutex",
+        repair: "ours: a reference is held",
+    },
+    Defect {
+        id: "defrouter-select-ref-leak",
+        class: "missing release",
+        kind: Kind::WayIn,
+        reach: Reach::Sequence,
+        needs: 0,
+        source: "sys/netinet6/nd6_rtr.c:defrouter_select_fib",
+        what: "when the router that is selected is the installed one and not known to be reachable, two references are taken and one is released",
+        repair: "ours: both are released",
+    },
+    Defect {
+        id: "defrouter-select-unlocked",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6_rtr.c:defrouter_select_fib",
+        what: "the nd6 lock is dropped between selecting a router and installing it; a router that is deleted in between leaves its default route behind",
+        repair: "ours: the onlink mutex is held from selecting to installing, and by defrouter_del",
+    },
+    Defect {
+        id: "defrtrlist-restart-ref-leak",
+        class: "missing release",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6_rtr.c:defrtrlist_update",
+        what: "when the nd6 lock cannot be upgraded and the list has changed, the lookup is repeated and the reference of the first one is lost",
+        repair: "ours: released",
+    },
+    Defect {
+        id: "dad-stop-sleeps",
+        class: "sleep in epoch",
+        kind: Kind::WayIn,
+        reach: Reach::Steps,
+        needs: 0,
+        source: "sys/netinet6/nd6_nbr.c:nd6_dad_stop",
+        what: "nd6_timer and nd6_ifdetach stop DAD inside an epoch section, where callout_drain may sleep",
+        repair: "ours: the callout is stopped under its lock, and the handler keeps its own reference",
+    },
+    Defect {
+        id: "dad-start-after-stop",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6_nbr.c:nd6_dad_start",
+        what: "an address stays on its lists after in6_purgeaddr has stopped DAD; nd6_timer, in6_if_up or pfxlist_onlink_check start it again, and its timer follows an interface that is gone",
+        repair: "ours: the address is marked under the DAD lock",
+    },
+    Defect {
+        id: "lradix4-init-leak",
+        class: "missing release",
+        kind: Kind::WayIn,
+        reach: Reach::Fault,
+        needs: 0,
+        source: "sys/netinet/in_fib_algo.c:lradix4_init",
+        what: "when rn_inithead or the allocation of the copy fails, the IPv4 module's data is lost",
+        repair: "ours: freed",
+    },
+    Defect {
+        id: "filtered-group-nomem",
+        class: "missing removal",
+        kind: Kind::WayIn,
+        reach: Reach::Fault,
+        needs: 0,
+        source: "sys/net/route/nhgrp_ctl.c:nhgrp_get_filtered_group",
+        what: "when the smaller group cannot be allocated, the paths that were to go stay, also those through a router or an interface that is gone",
+        repair: "ours: one of the remaining paths serves alone",
+    },
+    Defect {
+        id: "rib-change-frees-nhop-at-once",
+        class: "acquire from zero",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/net/route/route_ctl.c:change_route_conditional",
+        what: "the old nexthop of a changed route is given up at once; a lookup in the live tree that an instance out of indices does not follow has just returned it and takes a reference",
+        repair: "ours: after a grace period",
+    },
+    Defect {
+        id: "route-change-pinned",
+        class: "missing check",
+        kind: Kind::WayIn,
+        reach: Reach::Sequence,
+        needs: 0,
+        source: "sys/net/route/route_ctl.c:rib_change_route",
+        what: "RTM_CHANGE asks for no priority: a user turns the route of an interface or an address, which its owner no longer finds then, into one through a gateway",
+        repair: "ours: refused, as RTM_DELETE refuses it",
+    },
+    Defect {
+        id: "pfxrtr-add-unlinked",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6_rtr.c:pfxrtr_add",
+        what: "a router is noted as advertiser of a prefix that was unlinked meanwhile (nd6_prefix_rele frees it with its list, and the router's reference is lost), or a router that was unlinked meanwhile is noted",
+        repair: "ours: noted under the nd6 lock, when both are listed",
+    },
+    Defect {
+        id: "in-loopback-route-switch",
+        class: "missing check",
+        kind: Kind::WayIn,
+        reach: Reach::Sequence,
+        needs: 0,
+        source: "sys/netinet/in.c:in_scrubprefix",
+        what: "the loopback route of an address that goes is moved to an equal address of an interface that needs none, and nobody deletes it; a move that fails leaves it, too",
+        repair: "ours: moved only to an address that needs one, deleted otherwise",
+    },
+    Defect {
+        id: "set-fib-algo-not-atomic",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/net/route/fib_algo.c:set_fib_algo, fib_cleanup_algo",
+        what: "while the user changes the lookup module, the old instance hears of route changes until it is destroyed, rebuilds itself and takes the datapath back; the chosen one stays linked beside it",
+        repair: "ours: the choice and the end of the old instance are one step under the RIB's lock",
     },
     Defect {
         id: "f1-ifextra-epoch-call",

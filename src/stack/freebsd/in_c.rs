@@ -1,18 +1,560 @@
-//! `sys/netinet/in.c`: IPv4 addresses.
+//! `sys/netinet/in.c`: IPv4 addresses, their prefix routes, and what an interface keeps
+//! for IPv4.
+//!
+//! `in_control_sx` serializes everything that adds or deletes an address. An address is
+//! on two lists with one reference each; its prefix route belongs to one of the addresses
+//! that share the prefix (IFA_ROUTE) and moves on when that one goes.
 
-use super::K;
-use super::if_c::Ioctl;
+use super::defects as d;
+use super::if_c::{AliasReq, DrvCmd, Ioctl};
+use super::if_c::{addrhead_insert_tail, addrhead_remove, if_ioctl, ifa_switch_loopback_route};
+use super::if_c::{ifa_add_loopback_route, ifa_alloc, ifa_del_loopback_route, ifa_free, ifa_ref};
+use super::if_llatbl::{lltable_delete_addr, lltable_free, lltable_prefix_free};
+use super::in_mcast::{in_joingroup, in_leavegroup, in_purgemaddrs, inm_release_wait};
+use super::in_pcb::in_pcbpurgeif0;
+use super::locks::{self, IN_CONTROL, IN_MULTI};
 use super::objects::*;
+use super::route_ctl::{Filter, RtAddrinfo, Rtm};
+use super::route_helpers::rib_walk_del;
+use super::route_ifaddrs::rib_handle_ifaddr_info;
+use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
+use super::{EADDRNOTAVAIL, EDESTADDRREQ, EINVAL, ENOMEM, ENXIO, EOPNOTSUPP, K, NHASH, uma};
+use crate::kern::slab::ObjRef;
+use crate::kern::trace::{Func, What};
+use crate::shadow::FaultKind;
 
-/// `in_control`.
-pub async fn in_control(_k: &K, _ifp: IfId, _cmd: Ioctl) -> i32 {
+const FILE: &str = "sys/netinet/in.c";
+
+/// `INADDR_ALLHOSTS_GROUP`.
+const INADDR_ALLHOSTS_GROUP: Addr = 0xe000_0001 << 32;
+
+/// `INADDR_HASH`: the bucket of an address.
+pub fn inaddr_hash(addr: Addr) -> usize {
+    (addr >> 32) as usize % NHASH
+}
+
+/// Whether an interface is on its way out.
+pub(super) fn dying(k: &K, ifp: IfId) -> bool {
+    k[ifp].if_flags.get() & IFF_DYING != 0
+}
+
+/// `in_control`, `in_control_ioctl`.
+pub async fn in_control(k: &K, ifp: IfId, cmd: Ioctl) -> i32 {
+    let _f = k.frame(&Func { name: "in_control", file: FILE });
+    match cmd {
+        Ioctl::Aifaddr(req) => {
+            k.lock(IN_CONTROL).await;
+            let error = in_aifaddr_ioctl(k, ifp, &req).await;
+            k.unlock(IN_CONTROL);
+            error
+        }
+        Ioctl::Difaddr(addr) => {
+            k.lock(IN_CONTROL).await;
+            let error = in_difaddr_ioctl(k, ifp, addr).await;
+            k.unlock(IN_CONTROL);
+            error
+        }
+        Ioctl::Sifaddr => EINVAL,
+        _ => EOPNOTSUPP,
+    }
+}
+
+/// The IPv4 addresses on `if_addrhead`: the one that is `addr`, and whether there is
+/// another. The caller is in the epoch or holds the list's lock.
+fn find_addr(k: &K, ifp: IfId, addr: Addr) -> (IfaId, bool) {
+    let (mut found, mut others) = (IfaId::NULL, false);
+    let mut ifa = k[ifp].if_addrhead.first.get();
+    while !ifa.is_null() && k.fuel() {
+        if k[ifa].af.get() == Af::Inet {
+            if k[ifa].addr.get() == addr {
+                found = ifa;
+            } else {
+                others = true;
+            }
+        }
+        ifa = k[ifa].ifa_link.next.get();
+    }
+    (found, others)
+}
+
+/// Takes an address off `V_in_ifaddrhead` and out of the hash. `CK_STAILQ_REMOVE` walks:
+/// an element that is not there makes it run off the end.
+fn in_ifaddrhead_remove(k: &K, ifa: IfaId) {
+    k.record(|| What::List("in_ifaddrhead", false, ObjRef::of(ifa)));
+    let mut ia = k.st.v_in_ifaddrhead.first.get();
+    while !ia.is_null() && ia != ifa && k.fuel() {
+        ia = k[ia].ia_link.next.get();
+    }
+    if ia != ifa || !k.st.v_in_ifaddrhead.remove(ifa, |i| &k[i].ia_link) {
+        k.kernel_fault(FaultKind::Null, ObjRef::of(ifa), "CK_STAILQ_REMOVE(&V_in_ifaddrhead)");
+        return;
+    }
+    if !k.st.v_in_ifaddrhashtbl.remove(ifa, |i| &k[i].ia_hash) {
+        k.kernel_fault(FaultKind::Null, ObjRef::of(ifa), "LIST_REMOVE(ia, ia_hash)");
+    }
+}
+
+/// `in_aifaddr_ioctl`; `in_control_sx` is held.
+async fn in_aifaddr_ioctl(k: &K, ifp: IfId, req: &AliasReq) -> i32 {
+    let _f = k.frame(&Func { name: "in_aifaddr_ioctl", file: FILE });
+    if dying(k, ifp) && !k.on(d::IN_AIFADDR_WHILE_DYING) {
+        return ENXIO;
+    }
+    let flags = k[ifp].if_flags.get();
+    if flags & IFF_POINTOPOINT != 0 && req.dst == 0 {
+        return EDESTADDRREQ;
+    }
+    net_epoch_enter(k);
+    let (old, others) = find_addr(k, ifp, req.addr);
+    net_epoch_exit(k);
+    if !old.is_null() {
+        // As upstream: an address that is there is deleted and made anew.
+        super::invariants::address_replaced(k);
+        in_difaddr_ioctl(k, ifp, req.addr).await;
+    }
+    k.yield_at("in_aifaddr_ioctl:ifa_alloc").await;
+    k.might_sleep();
+    let ia = ifa_alloc(k, Af::Inet);
+    if ia.is_null() {
+        return ENOMEM;
+    }
+    let a = &k[ia];
+    a.ifa_ifp.set(ifp);
+    a.addr.set(req.addr);
+    a.bits.set(req.bits);
+    a.dstaddr.set(if flags & IFF_POINTOPOINT != 0 { req.dst } else { 0 });
+
+    // The caller's reference becomes if_addrhead's.
+    {
+        let _ia = k.hold(ObjRef::of(ia), true);
+        k.lock(locks::if_addr(k, ifp)).await;
+    }
+    addrhead_insert_tail(k, ifp, ia);
+    k.unlock(locks::if_addr(k, ifp));
+    let _ia = k.hold(ObjRef::of(ia), false);
+    k.yield_at("in_aifaddr_ioctl:if_addrhead").await;
+    ifa_ref(k, ia);
+    k.record(|| What::List("in_ifaddrhead", true, ObjRef::of(ia)));
+    k.st.v_in_ifaddrhead.insert_tail(ia, |i| &k[i].ia_link);
+    k.st.v_in_ifaddrhashtbl.insert_head(inaddr_hash(req.addr), ia, |i| &k[i].ia_hash);
+    k.yield_at("in_aifaddr_ioctl:if_ioctl").await;
+
+    let mut error = if_ioctl(k, ifp, DrvCmd::Sifaddr).await;
+    if error == 0 && flags & (IFF_LOOPBACK | IFF_POINTOPOINT) == 0 {
+        // What an Ethernet driver's SIOCSIFADDR does with the address (ether_ioctl).
+        super::if_ether::arp_ifinit(k, ifp, ia).await;
+    }
+    if error == 0 {
+        k.yield_at("in_aifaddr_ioctl:in_addprefix").await;
+        error = in_addprefix(k, ia).await;
+    }
+    if error != 0 {
+        if !k.on(d::IN_AIFADDR_ROLLBACK) {
+            in_scrubprefixlle(k, ia, false, true).await;
+        }
+        unlink_failed(k, ifp, ia).await;
+        return error;
+    }
+    if ia_need_loopback_route(k, ia) {
+        k.yield_at("in_aifaddr_ioctl:loopback_route").await;
+        let eia = in_localip_more(k, ia, |_| true);
+        if eia.is_null() {
+            error = ifa_add_loopback_route(k, ia, req.addr).await;
+        } else {
+            ifa_free(k, eia);
+        }
+    }
+    if error == 0 && !others && flags & IFF_MULTICAST != 0 {
+        k.yield_at("in_aifaddr_ioctl:in_joingroup").await;
+        error = join_allhosts(k, ifp).await;
+        if error != 0 && k.on(d::IN_AIFADDR_ROLLBACK) {
+            return error;
+        }
+    }
+    if error != 0 {
+        in_scrubprefix(k, ia, true).await;
+        unlink_failed(k, ifp, ia).await;
+        return error;
+    }
+    k.yield_at("in_aifaddr_ioctl:ifaddr_event").await;
     0
 }
-/// `in_domifattach`.
-pub fn in_domifattach(_k: &K, _ifp: IfId) -> IiId {
-    IiId::NULL
+
+/// `fail1` of `in_aifaddr_ioctl`.
+async fn unlink_failed(k: &K, ifp: IfId, ia: IfaId) {
+    k.lock(locks::if_addr(k, ifp)).await;
+    addrhead_remove(k, ifp, ia);
+    k.unlock(locks::if_addr(k, ifp));
+    ifa_free(k, ia);
+    in_ifaddrhead_remove(k, ia);
+    ifa_free(k, ia);
 }
-/// `in_domifdetach`.
-pub async fn in_domifdetach(_k: &K, _ifp: IfId, _ii: IiId) {}
-/// `in_ifdetach`.
-pub async fn in_ifdetach(_k: &K, _ifp: IfId) {}
+
+/// `(struct in_ifinfo *)ifp->if_afdata[AF_INET]`, about to be followed: `None` after a
+/// fault.
+pub(super) fn in_ifinfo(k: &K, ifp: IfId, what: &'static str) -> Option<IiId> {
+    let ii = k[ifp].if_afdata_inet.get();
+    if ii.is_null() {
+        k.kernel_fault(FaultKind::Null, ObjRef::of(ifp), what);
+        return None;
+    }
+    Some(ii)
+}
+
+async fn join_allhosts(k: &K, ifp: IfId) -> i32 {
+    let Some(ii) = in_ifinfo(k, ifp, "&ii->ii_allhosts") else { return EINVAL };
+    match in_joingroup(k, ifp, INADDR_ALLHOSTS_GROUP).await {
+        Ok(inm) => {
+            k[ii].ii_allhosts.set(inm);
+            0
+        }
+        Err(error) => error,
+    }
+}
+
+/// `in_difaddr_ioctl`; `in_control_sx` is held.
+async fn in_difaddr_ioctl(k: &K, ifp: IfId, addr: Addr) -> i32 {
+    let _f = k.frame(&Func { name: "in_difaddr_ioctl", file: FILE });
+    k.lock(locks::if_addr(k, ifp)).await;
+    let (ia, others) = find_addr(k, ifp, addr);
+    if ia.is_null() {
+        k.unlock(locks::if_addr(k, ifp));
+        return EADDRNOTAVAIL;
+    }
+    addrhead_remove(k, ifp, ia);
+    k.unlock(locks::if_addr(k, ifp));
+    ifa_free(k, ia);
+    {
+        let _ia = k.hold(ObjRef::of(ia), false);
+        k.yield_at("in_difaddr_ioctl:if_addrhead").await;
+    }
+    in_ifaddrhead_remove(k, ia);
+    // What was V_in_ifaddrhead's reference is this thread's until the end.
+    let held = k.hold(ObjRef::of(ia), true);
+    k.yield_at("in_difaddr_ioctl:in_scrubprefix").await;
+    in_scrubprefix(k, ia, true).await;
+    k.yield_at("in_difaddr_ioctl:in_ifadown").await;
+    in_ifadown(k, ia, true).await;
+    if !others && k[ifp].if_flags.get() & IFF_MULTICAST != 0 {
+        k.yield_at("in_difaddr_ioctl:allhosts").await;
+        if let Some(ii) = in_ifinfo(k, ifp, "ii->ii_allhosts") {
+            let inm = k[ii].ii_allhosts.get();
+            if !inm.is_null() {
+                in_leavegroup(k, inm).await;
+                k[ii].ii_allhosts.set(InmId::NULL);
+            }
+        }
+    }
+    k.yield_at("in_difaddr_ioctl:ifaddr_event").await;
+    drop(held);
+    ifa_free(k, ia);
+    0
+}
+
+/// `in_localip_more`: another address of the same value that will do, with a reference.
+fn in_localip_more(k: &K, ia: IfaId, will_do: impl Fn(IfaId) -> bool) -> IfaId {
+    let addr = k[ia].addr.get();
+    net_epoch_enter(k);
+    let mut other = k.st.v_in_ifaddrhashtbl.first[inaddr_hash(addr)].get();
+    while !other.is_null() && k.fuel() {
+        if other != ia && k[other].addr.get() == addr && will_do(other) {
+            ifa_ref(k, other);
+            break;
+        }
+        other = k[other].ia_hash.next.get();
+    }
+    net_epoch_exit(k);
+    other
+}
+
+/// `ia_need_loopback_route`.
+fn ia_need_loopback_route(k: &K, ia: IfaId) -> bool {
+    let a = &k[ia];
+    let flags = k[a.ifa_ifp.get()].if_flags.get();
+    if flags & IFF_LOOPBACK != 0 || a.addr.get() == 0 {
+        return false;
+    }
+    if flags & IFF_POINTOPOINT != 0 {
+        a.dstaddr.get() != a.addr.get()
+    } else {
+        a.bits.get() != host_bits(Af::Inet)
+    }
+}
+
+/// `ia_getrtprefix`: the destination of an address's prefix route.
+fn ia_getrtprefix(k: &K, ia: IfaId) -> Prefix {
+    let a = &k[ia];
+    let flags = k[a.ifa_ifp.get()].if_flags.get();
+    let host = host_bits(Af::Inet);
+    if flags & IFF_POINTOPOINT != 0 {
+        Prefix::new(a.dstaddr.get(), host)
+    } else if flags & IFF_LOOPBACK != 0 {
+        Prefix::new(a.addr.get(), host)
+    } else {
+        Prefix::new(a.addr.get(), a.bits.get())
+    }
+}
+
+/// `in_handle_ifaddr_route`, `in_handle_prefix_route`: adds or deletes the prefix route
+/// of an address.
+async fn in_handle_ifaddr_route(k: &K, rtm: Rtm, ia: IfaId) -> i32 {
+    let _f = k.frame(&Func { name: "in_handle_ifaddr_route", file: FILE });
+    let dst = ia_getrtprefix(k, ia);
+    let aifp = k[ia].ifa_ifp.get();
+    let host = dst.bits == host_bits(Af::Inet);
+    let flags = k[aifp].if_flags.get();
+    let via_lo = host && flags & (IFF_POINTOPOINT | IFF_LOOPBACK) == 0;
+    let info = RtAddrinfo {
+        af: Af::Inet,
+        dst,
+        gateway: Gw::Link(k[aifp].if_index.get()),
+        rti_flags: RTF_PINNED | if host { RTF_HOST } else { 0 },
+        rti_ifa: ia,
+        rti_ifp: if via_lo { k.st.v_loif.get() } else { aifp },
+        rti_filter: Filter::Ifa(ia),
+        op_flags: 0,
+    };
+    net_epoch_enter(k);
+    let error = rib_handle_ifaddr_info(k, rtm, &info).await;
+    net_epoch_exit(k);
+    error
+}
+
+/// `in_hasrtprefix`: whether some address has installed the prefix route of this one.
+fn in_hasrtprefix(k: &K, target: IfaId) -> bool {
+    let prefix = ia_getrtprefix(k, target);
+    net_epoch_enter(k);
+    let mut found = false;
+    let mut ia = k.st.v_in_ifaddrhead.first.get();
+    while !ia.is_null() && !found && k.fuel() {
+        found = ia_getrtprefix(k, ia) == prefix && k[ia].ifa_flags.get() & IFA_ROUTE != 0;
+        ia = k[ia].ia_link.next.get();
+    }
+    net_epoch_exit(k);
+    found
+}
+
+/// `ia->ia_flags |= IFA_ROUTE`, or not.
+fn set_ifa_route(k: &K, ia: IfaId, on: bool) {
+    let flags = &k[ia].ifa_flags;
+    flags.set(if on { flags.get() | IFA_ROUTE } else { flags.get() & !IFA_ROUTE });
+}
+
+/// `in_addprefix`.
+async fn in_addprefix(k: &K, target: IfaId) -> i32 {
+    let _f = k.frame(&Func { name: "in_addprefix", file: FILE });
+    if in_hasrtprefix(k, target) {
+        return 0;
+    }
+    k.yield_at("in_addprefix:add").await;
+    let error = in_handle_ifaddr_route(k, Rtm::Add, target).await;
+    if error == 0 {
+        set_ifa_route(k, target, true);
+    }
+    error
+}
+
+/// `in_scrubprefixlle`: removes the entry of the address, or all of its prefix.
+async fn in_scrubprefixlle(k: &K, ia: IfaId, all: bool, is_static: bool) {
+    let a = &k[ia];
+    if all {
+        lltable_prefix_free(k, Af::Inet, a.addr.get(), a.bits.get(), is_static).await;
+    } else {
+        lltable_delete_addr(k, a.ifa_ifp.get(), Af::Inet, a.addr.get()).await;
+    }
+}
+
+/// The address that a prefix route can be moved to, with a reference: it shares the
+/// prefix, its interface is up, and it does not have the route.
+async fn prefix_heir(k: &K, target: IfaId, prefix: Prefix) -> IfaId {
+    net_epoch_enter(k);
+    let mut ia = k.st.v_in_ifaddrhead.first.get();
+    while !ia.is_null() && k.fuel() {
+        let ifp = k[ia].ifa_ifp.get();
+        let heir = ia_getrtprefix(k, ia) == prefix
+            && k[ifp].if_flags.get() & IFF_UP != 0
+            && k[ia].ifa_flags.get() & IFA_ROUTE == 0
+            && (!dying(k, ifp) || k.on(d::SCRUBPREFIX_MOVES_TO_DYING));
+        if heir && ia != target {
+            let _ia = k.hold(ObjRef::of(ia), false);
+            k.yield_at("in_scrubprefix:ifa_ref").await;
+            ifa_ref(k, ia);
+            break;
+        }
+        ia = k[ia].ia_link.next.get();
+    }
+    net_epoch_exit(k);
+    ia
+}
+
+/// The loopback route of an address that goes: it is deleted, or moved to an equal address
+/// that needs one. When an equal address has the key as its prefix route, it is that one's.
+async fn scrub_loopback_route(k: &K, target: IfaId) {
+    let addr = k[target].addr.get();
+    let blind = k.on(d::IN_LOOPBACK_ROUTE_SWITCH);
+    let eia = in_localip_more(k, target, |a| blind || ia_need_loopback_route(k, a));
+    let mut error = EADDRNOTAVAIL;
+    if !eia.is_null() {
+        let held = k.hold(ObjRef::of(eia), true);
+        error = ifa_switch_loopback_route(k, eia, addr).await;
+        drop(held);
+        ifa_free(k, eia);
+        if blind {
+            return;
+        }
+    }
+    if error != 0 {
+        let key = Prefix::new(addr, host_bits(Af::Inet));
+        let owner = in_localip_more(k, target, |a| {
+            k[a].ifa_flags.get() & IFA_ROUTE != 0 && ia_getrtprefix(k, a) == key
+        });
+        if owner.is_null() || blind {
+            ifa_del_loopback_route(k, target, addr).await;
+        } else {
+            ifa_free(k, owner);
+        }
+    }
+}
+
+/// `in_scrubprefix`: takes the routes of an address away, or moves them to another one.
+/// `is_static` is LLE_STATIC in its flags: the address itself goes.
+async fn in_scrubprefix(k: &K, target: IfaId, is_static: bool) -> i32 {
+    let _f = k.frame(&Func { name: "in_scrubprefix", file: FILE });
+    if is_static && ia_need_loopback_route(k, target) {
+        scrub_loopback_route(k, target).await;
+        k.yield_at("in_scrubprefix:loopback_route").await;
+    }
+    let prefix = ia_getrtprefix(k, target);
+    if k[target].ifa_flags.get() & IFA_ROUTE == 0 {
+        in_scrubprefixlle(k, target, false, is_static).await;
+        return 0;
+    }
+    let heir = prefix_heir(k, target, prefix).await;
+    if heir.is_null() {
+        in_scrubprefixlle(k, target, true, is_static).await;
+        k.yield_at("in_scrubprefix:delete").await;
+        let error = in_handle_ifaddr_route(k, Rtm::Delete, target).await;
+        if error == 0 {
+            set_ifa_route(k, target, false);
+        }
+        return error;
+    }
+    let held = k.hold(ObjRef::of(heir), true);
+    k.yield_at("in_scrubprefix:move").await;
+    if in_handle_ifaddr_route(k, Rtm::Delete, target).await == 0 {
+        set_ifa_route(k, target, false);
+    }
+    let elsewhere = k[target].ifa_ifp.get() != k[heir].ifa_ifp.get();
+    in_scrubprefixlle(k, target, elsewhere, is_static).await;
+    k.yield_at("in_scrubprefix:add").await;
+    let error = in_handle_ifaddr_route(k, Rtm::Add, heir).await;
+    if error == 0 {
+        set_ifa_route(k, heir, true);
+    }
+    drop(held);
+    ifa_free(k, heir);
+    error
+}
+
+/// `in_ifadown` (`sys/netinet/in_rmx.c`): what is left of the routes through an address;
+/// when it stays (`!delete`), static ones do, too.
+async fn in_ifadown(k: &K, ifa: IfaId, delete: bool) {
+    let _f = k.frame(&Func { name: "in_ifadown", file: "sys/netinet/in_rmx.c" });
+    let filter = if delete { Filter::Ifa(ifa) } else { Filter::IfaNotStatic(ifa) };
+    rib_walk_del(k, Af::Inet, filter).await;
+    set_ifa_route(k, ifa, false);
+}
+
+/// `in_ifnet_event`: an interface goes down, or comes up.
+pub async fn in_ifnet_event(k: &K, ifp: IfId, up: bool) {
+    let _f = k.frame(&Func { name: "in_ifnet_event", file: FILE });
+    let serialized = !k.on(d::IN_IFNET_EVENT_UNSERIALIZED);
+    if serialized {
+        k.lock(IN_CONTROL).await;
+    }
+    net_epoch_enter(k);
+    let mut ifa = k[ifp].if_addrhead.first.get();
+    while !ifa.is_null() && k.fuel() {
+        let has_route = k[ifa].ifa_flags.get() & IFA_ROUTE != 0;
+        if k[ifa].af.get() == Af::Inet && has_route != up {
+            {
+                let _ifa = k.hold(ObjRef::of(ifa), false);
+                k.yield_at("in_ifnet_event:ifa_ref").await;
+            }
+            ifa_ref(k, ifa);
+            let held = k.hold(ObjRef::of(ifa), true);
+            if up {
+                event_up(k, ifa).await;
+            } else {
+                in_scrubprefix(k, ifa, false).await;
+                k.yield_at("in_ifnet_event:in_ifadown").await;
+                in_ifadown(k, ifa, false).await;
+            }
+            drop(held);
+            ifa_free(k, ifa);
+        }
+        ifa = k[ifa].ifa_link.next.get();
+    }
+    net_epoch_exit(k);
+    if serialized {
+        k.unlock(IN_CONTROL);
+    }
+}
+
+/// `IFNET_EVENT_UP` of one address.
+async fn event_up(k: &K, ifa: IfaId) {
+    let addr = k[ifa].addr.get();
+    let selfish = ia_need_loopback_route(k, ifa) || k.on(d::IN_IFNET_EVENT_LOOPBACK);
+    if selfish {
+        ifa_del_loopback_route(k, ifa, addr).await;
+    }
+    k.yield_at("in_ifnet_event:add").await;
+    if in_handle_ifaddr_route(k, Rtm::Add, ifa).await == 0 {
+        set_ifa_route(k, ifa, true);
+    }
+    if selfish {
+        k.yield_at("in_ifnet_event:loopback_route").await;
+        ifa_add_loopback_route(k, ifa, addr).await;
+    }
+}
+
+/// `in_ifdetach`: sockets and IPv4 itself leave the groups of an interface that goes.
+pub async fn in_ifdetach(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "in_ifdetach", file: FILE });
+    k.lock(IN_MULTI).await;
+    k.yield_at("in_ifdetach:in_pcbpurgeif0").await;
+    in_pcbpurgeif0(k, ifp, Af::Inet).await;
+    k.yield_at("in_ifdetach:in_purgemaddrs").await;
+    in_purgemaddrs(k, ifp).await;
+    k.unlock(IN_MULTI);
+    k.yield_at("in_ifdetach:inm_release_wait").await;
+    inm_release_wait(k).await;
+}
+
+/// `in_domifattach`: NULL when the model has no more memory.
+pub fn in_domifattach(k: &K, ifp: IfId) -> IiId {
+    let _f = k.frame(&Func { name: "in_domifattach", file: FILE });
+    k.might_sleep();
+    let ii = uma::alloc(k, |s| &s.ifinfos);
+    if !ii.is_null() {
+        k[ii].ifp.set(ifp);
+    }
+    ii
+}
+
+/// `in_domifdetach`. Repaired, the memory stays as long as the interface's does; see
+/// [`in_ifinfo_free`].
+pub async fn in_domifdetach(k: &K, ifp: IfId, ii: IiId) {
+    let _f = k.frame(&Func { name: "in_domifdetach", file: FILE });
+    k.yield_at("in_domifdetach:lltable_free").await;
+    lltable_free(k, ifp, Af::Inet).await;
+    k.yield_at("in_domifdetach:free").await;
+    if k.on(d::IN_IFINFO_NOT_DEFERRED) {
+        in_ifinfo_free(k, ii);
+    }
+}
+
+/// Frees an in_ifinfo: what `in_domifdetach` ends with, or `if_free_deferred`.
+pub fn in_ifinfo_free(k: &K, ii: IiId) {
+    uma::free(k, |s| &s.ifinfos, ii);
+}

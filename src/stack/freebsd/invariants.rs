@@ -1,25 +1,682 @@
-//! The books of `freebsd-14`: the census and the invariants, by name.
+//! The invariants I1 to I22 of `freebsd-14`, by name, and when each is looked at.
+//!
+//! * After every operation, with threads parked too: the lists ([`lists`]) and the recount
+//!   ([`census`]). Between two yield points the modelled kernel is consistent, and what a
+//!   thread owns in a local variable it has registered.
+//! * After every operation that leaves no thread: what only holds when nothing is under
+//!   way ([`at_rest`]), and that a refused control operation changed nothing.
+//! * At once: when an object is freed ([`on_free`]), when `if_detach` returns
+//!   ([`detached`]), when `if_afdata` is followed ([`check_afdata_use`]).
+//!
+//! I14 and I21 are rules of the substrate: `freed-in-hands`, `epoch-misuse`,
+//! `sleep-in-epoch`, `lock-order`, `lock-misuse`.
 
-use super::K;
+use super::census::slots;
+use super::holders::{for_holders, id};
+use super::lists::{self, Listed, chain};
+use super::objects::*;
+use super::subr_taskqueue::Task;
+use super::{K, at_rest, census, verbs};
+use crate::kern::callout::CalloutState;
+use crate::kern::cell::F;
 use crate::kern::slab::ObjRef;
 use crate::program::Op;
 use crate::shadow::Rule;
 
+/// I1.
+pub static I01_IF_REFCOUNT: Rule = Rule::new(
+    "I1-if-refcount",
+    "if_refcount is the index slot, the packet filter, the nexthops, the memberships being released and the threads that hold the interface",
+);
+/// I2, counter.
+pub static I02_IFA_REFCNT: Rule = Rule::new(
+    "I2-ifa-refcnt",
+    "ifa_refcnt is the lists, the nexthops, the DAD entries and the threads that hold the address",
+);
+/// I2, lists, at rest.
+pub static I02_MEMBERSHIP: Rule = Rule::new(
+    "I2-ifa-membership",
+    "at rest an IP address is on if_addrhead, on its family's list and in its hash, or on none of them",
+);
+/// I3, counter of a nexthop.
+pub static I03_NH_REFCNT: Rule = Rule::new(
+    "I3-nh-refcnt",
+    "nh_refcnt is the routes, groups, FIB slots, socket caches, deferred releases and threads that hold the nexthop",
+);
+/// I3, counter of a group.
+pub static I03_NHG_REFCOUNT: Rule = Rule::new(
+    "I3-nhg-refcount",
+    "nhg_refcount is the routes, FIB slots, socket caches, deferred releases and threads that hold the group",
+);
+/// I3, the last reference of anything that is freed after a grace period.
+pub static I03_QUEUED_ONCE: Rule = Rule::new(
+    "I3-queued-once",
+    "what nobody holds is unlinked and waits for its grace period, exactly once",
+);
+/// I4, counter.
+pub static I04_NDPR_REFCNT: Rule =
+    Rule::new("I4-ndpr-refcnt", "ndpr_refcnt is the list and the threads that hold the prefix");
+/// I4, addresses.
+pub static I04_NDPR_ADDRCNT: Rule =
+    Rule::new("I4-ndpr-addrcnt", "ndpr_addrcnt is the addresses whose ia6_ndpr names the prefix");
+/// I5, routers.
+pub static I05_DR_REFCNT: Rule = Rule::new(
+    "I5-dr-refcnt",
+    "refcnt of a router is the list, the prefixes that it advertised and the threads that hold it",
+);
+/// I5, modules, at rest.
+pub static I05_FLM_REFCOUNT: Rule =
+    Rule::new("I5-flm-refcount", "at rest flm_refcount is the module's living instances");
+/// The counters that the facts give no number.
+pub static REFCNT_OTHER: Rule = Rule::new(
+    "I5-other-refcnt",
+    "the counters of DAD and link-layer entries, memberships, packet filters, pcbs and nodes are the numbers of their holders",
+);
+/// I6.
+pub static I06_ACQUIRE_FROM_ZERO: Rule =
+    Rule::new("I6-acquire-from-zero", "no reference is taken on what has none");
+/// I6.
+pub static I06_RELEASE_AT_ZERO: Rule =
+    Rule::new("I6-release-at-zero", "no reference is released that is not there");
+/// I6.
+pub static I06_DOUBLE_QUEUE: Rule =
+    Rule::new("I6-double-queue", "one epoch context is queued once at a time, for a living object");
+/// I7.
+pub static I07_NHOP_DEPS: Rule = Rule::new(
+    "I7-nhop-deps",
+    "nh_ifp, nh_aifp and nh_ifa of a nexthop that can be found are not freed",
+);
+/// I7, the table.
+pub static I07_RIB: Rule = Rule::new(
+    "I7-rib",
+    "the RIB holds living routes with RTF_UP, each once, in order; at rest no other route has RTF_UP",
+);
+/// I8: the seed's oracle.
+pub static I08_AFDATA: Rule = Rule::new(
+    "I8-afdata",
+    "while an epoch section has an interface, its if_afdata[AF_INET6] is there",
+);
+/// I9.
+pub static I09_RIB_DETACHED: Rule = Rule::new(
+    "I9-rib-detached",
+    "when if_detach returns, no route has the interface as nh_ifp or nh_aifp",
+);
+/// I10.
+pub static I10_FIB_DETACHED: Rule = Rule::new(
+    "I10-fib-detached",
+    "when if_detach returns, no FIB instance has a nexthop of the interface, unless its rebuild is pending",
+);
+/// I11.
+pub static I11_LEFT_BEHIND: Rule = Rule::new(
+    "I11-left-behind",
+    "when if_detach returns, no address, prefix, router, DAD or link-layer entry or membership names the interface",
+);
+/// I12.
+pub static I12_DYING: Rule =
+    Rule::new("I12-dying", "IFF_DYING is never cleared, and set if and only if off V_ifnet");
+/// I12, additions.
+pub static I12_ADDED: Rule =
+    Rule::new("I12-added-while-dying", "nothing is added for an interface after its detach");
+/// I13.
+pub static I13_IFINDEX: Rule =
+    Rule::new("I13-ifindex", "ifindex_table names living interfaces by their index and generation");
+/// I14, where the caller must be inside the epoch.
+pub static I14_OUTSIDE_EPOCH: Rule =
+    Rule::new("I14-outside-epoch", "lookups and RIB operations run inside the epoch");
+/// I15.
+pub static I15_IF_FREE: Rule = Rule::new(
+    "I15-if-free",
+    "an interface is freed without references, dying, off the index table, its if_afdata freed",
+);
+/// I16, at rest.
+pub static I16_LEAK: Rule = Rule::new(
+    "I16-leak",
+    "at rest every object is in the structure that owns it or waits for its grace period",
+);
+/// I16, indices, at rest.
+pub static I16_NH_IDX: Rule = Rule::new(
+    "I16-nh-idx",
+    "at rest the indices in use are those of the linked nexthops and groups",
+);
+/// I16, what the lockless modules allocate, at rest.
+pub static I16_MODULE_DATA: Rule = Rule::new(
+    "I16-module-data",
+    "at rest every instance of a lockless module has its data, and there is no other",
+);
+/// I16, the end of a run.
+pub static LEAK_AT_END: Rule = Rule::new(
+    "leak-at-end",
+    "when everything is closed, deleted and destroyed, nothing is left but lo0 and its own",
+);
+/// I17.
+pub static I17_ONLINK: Rule = Rule::new(
+    "I17-onlink",
+    "at rest NDPRF_ONLINK is set if and only if the prefix has its route, and on one prefix of a value",
+);
+/// I18, IPv4 and point-to-point.
+pub static I18_IFA_ROUTE: Rule =
+    Rule::new("I18-ifa-route", "at rest IFA_ROUTE is set if and only if the address has its route");
+/// I18, self routes.
+pub static I18_IFA_RTSELF: Rule = Rule::new(
+    "I18-ifa-rtself",
+    "at rest IFA_RTSELF is set if and only if the address has its route to itself",
+);
+/// I18, routers.
+pub static I18_INSTALLED: Rule = Rule::new(
+    "I18-dr-installed",
+    "at rest a router is installed if and only if a default route goes through it",
+);
+/// I19, at rest.
+pub static I19_ONE_INSTANCE: Rule = Rule::new(
+    "I19-one-instance",
+    "at rest each family has one linked instance, lookups go to it, and dead ones hear of no change and arm no callout",
+);
+/// I19, slots.
+pub static I19_SLOTS: Rule =
+    Rule::new("I19-slots", "a slot of a FIB instance that is in use names a nexthop");
+/// I20, contents, at rest.
+pub static I20_FIB_EQUALS_RIB: Rule = Rule::new(
+    "I20-fib-equals-rib",
+    "at rest, when rnh_gen says that they are the same, FIB and RIB are the same",
+);
+/// I20, liveness, at rest.
+pub static I20_REBUILD_PENDING: Rule = Rule::new(
+    "I20-rebuild-pending",
+    "at rest, when FIB and RIB differ, a rebuild is pending within its bound",
+);
+/// I22, lists.
+pub static I22_LISTS: Rule = Rule::new(
+    "I22-lists",
+    "lists are well formed, and each element is on one, once, where it belongs",
+);
+/// I22, dead elements.
+pub static I22_DEAD_ON_LIST: Rule = Rule::new("I22-dead-on-list", "what is on a list is alive");
+/// I22, tasks and callouts.
+pub static I22_FREED_BUSY: Rule = Rule::new(
+    "I22-freed-busy",
+    "an object is freed when no task works for it and no callout in it is armed",
+);
+/// Design: a freed object has no holder.
+pub static FREED_WHILE_HELD: Rule =
+    Rule::new("freed-while-held", "an object is freed off every list, with no counted holder");
+/// Design: a failed call changed nothing.
+pub static FAILED_CHANGED: Rule = Rule::new(
+    "failed-changed",
+    "a control operation that fails leaves interfaces, addresses, routes, prefixes and routers as they were",
+);
+
+/// The invariants of this stack, in the order of the facts.
+pub static RULES: &[&Rule] = &[
+    &I01_IF_REFCOUNT,
+    &I02_IFA_REFCNT,
+    &I02_MEMBERSHIP,
+    &I03_NH_REFCNT,
+    &I03_NHG_REFCOUNT,
+    &I03_QUEUED_ONCE,
+    &I04_NDPR_REFCNT,
+    &I04_NDPR_ADDRCNT,
+    &I05_DR_REFCNT,
+    &I05_FLM_REFCOUNT,
+    &REFCNT_OTHER,
+    &I06_ACQUIRE_FROM_ZERO,
+    &I06_RELEASE_AT_ZERO,
+    &I06_DOUBLE_QUEUE,
+    &I07_NHOP_DEPS,
+    &I07_RIB,
+    &I08_AFDATA,
+    &I09_RIB_DETACHED,
+    &I10_FIB_DETACHED,
+    &I11_LEFT_BEHIND,
+    &I12_DYING,
+    &I12_ADDED,
+    &I13_IFINDEX,
+    &I14_OUTSIDE_EPOCH,
+    &I15_IF_FREE,
+    &I16_LEAK,
+    &I16_NH_IDX,
+    &I16_MODULE_DATA,
+    &LEAK_AT_END,
+    &I17_ONLINK,
+    &I18_IFA_ROUTE,
+    &I18_IFA_RTSELF,
+    &I18_INSTALLED,
+    &I19_ONE_INSTANCE,
+    &I19_SLOTS,
+    &I20_FIB_EQUALS_RIB,
+    &I20_REBUILD_PENDING,
+    &I22_LISTS,
+    &I22_DEAD_ON_LIST,
+    &I22_FREED_BUSY,
+    &FREED_WHILE_HELD,
+    &FAILED_CHANGED,
+];
+
+const NONE: ObjRef = ObjRef::NONE;
+
 /// What the books note between operations.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Notes {
-    /// Bit per interface slot whose detach has returned.
-    pub detached: u16,
+    /// Bit per interface (its slot in memory) whose `if_detach` has returned.
+    pub detached: F<u16>,
+    /// Bit per interface that was seen dying.
+    pub dying: F<u16>,
+    /// Bit per route that the user has changed, which takes it from its owner: RTM_CHANGE
+    /// asks for no priority.
+    pub user_routes: F<u64>,
+    /// Bit per router whose default route the user has deleted or changed.
+    pub user_routers: F<u8>,
+    /// The operation has replaced an address that was there.
+    pub address_replaced: F<bool>,
+    /// What the control plane came to at the last rest.
+    pub digest: F<Digest>,
 }
 
-/// The invariants of this stack.
-pub static RULES: &[&Rule] = &[];
+/// Sums over the control plane: order and identity do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    /// Interfaces: their names.
+    pub interfaces: u64,
+    /// Those with IFF_UP: a bit per name.
+    pub up: u16,
+    /// Listed addresses.
+    pub addresses: u64,
+    /// Routes of both RIBs.
+    pub routes: u64,
+    /// Listed prefixes.
+    pub prefixes: u64,
+    /// Listed routers.
+    pub routers: u64,
+}
+
+impl Digest {
+    /// What differs: a bit per field, in their order.
+    fn changed(&self, o: &Digest) -> u32 {
+        u32::from(self.interfaces != o.interfaces)
+            | u32::from(self.up != o.up) << 1
+            | u32::from(self.addresses != o.addresses) << 2
+            | u32::from(self.routes != o.routes) << 3
+            | u32::from(self.prefixes != o.prefixes) << 4
+            | u32::from(self.routers != o.routers) << 5
+    }
+}
+
+/// What a failed operation may have changed after all: bits of [`Digest::changed`]. A user
+/// asks for both things, and the original does not take them back:
+///
+/// * the driver brings the interface of a new address up, before anything else can fail,
+///   and what comes up gets the routes of its addresses back and a link-local address;
+/// * SIOCAIFADDR replaces an address, see [`address_replaced`].
+fn excused(k: &K, op: &Op, now: &Digest, before: &Digest) -> u32 {
+    let adds = matches!(op.verb, verbs::op::SIOCAIFADDR | verbs::op::SIOCAIFADDR_IN6);
+    if adds && now.up != before.up && now.up & before.up == before.up {
+        0b11_1110
+    } else if k.st.notes.address_replaced.get() {
+        0b00_1100
+    } else {
+        0
+    }
+}
+
+/// SIOCAIFADDR is about to delete the address that it is to add: the original does so
+/// first, and does not put it back when the addition fails: an exception of
+/// [`FAILED_CHANGED`], for addresses and routes.
+pub fn address_replaced(k: &K) {
+    k.st.notes.address_replaced.set(true);
+}
 
 /// After boot.
-pub fn boot(_k: &K) {}
-/// When an object is freed.
-pub fn on_free(_k: &K, _obj: ObjRef) {}
+pub fn boot(k: &K) {
+    k.st.notes.digest.set(at_rest::digest(k));
+}
+
 /// After an operation.
-pub fn after_op(_k: &K, _op: &Op, _errno: Option<i32>, _rest: bool) {}
+pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
+    let Some(listed) = lists::lists(k) else { return };
+    if !census::recount(k, &listed, rest) || !interfaces(k, &listed, rest) || !rest {
+        return;
+    }
+    if !at_rest::check(k, &listed) {
+        return;
+    }
+    let (digest, before) = (at_rest::digest(k), k.st.notes.digest.get());
+    if let Some(errno) = errno
+        && errno != 0
+        && verbs::is_control(op.verb)
+    {
+        let changed = digest.changed(&before) & !excused(k, op, &digest, &before);
+        if changed != 0 {
+            k.violate(&FAILED_CHANGED, NONE, NONE, [errno as u32, changed]);
+        }
+    }
+    k.st.notes.address_replaced.set(false);
+    k.st.notes.digest.set(digest);
+}
+
 /// At the end.
-pub fn audit_end(_k: &K) {}
+pub fn audit_end(k: &K) {
+    at_rest::audit_end(k);
+}
+
+// ---- interfaces --------------------------------------------------------------------
+
+/// I12 and I13, and I9 to I11 for those whose detach has returned.
+fn interfaces(k: &K, listed: &Listed, rest: bool) -> bool {
+    let st = &k.st;
+    for index in 1..super::NINDEX {
+        let ifp = st.ifindex_table[index].get();
+        if ifp.is_null() {
+            continue;
+        }
+        let ok = st.ifnets.is_live(ifp) && {
+            let n = st.ifnets.raw(ifp);
+            usize::from(n.if_index.get()) == index
+                && n.if_idxgen.get() == st.ifindex_gencnt[index].get()
+        };
+        if !ok {
+            k.violate(&I13_IFINDEX, ObjRef::of(ifp), NONE, [index as u32, 0]);
+            return false;
+        }
+    }
+    let (was_dying, detached) = (st.notes.dying.get(), st.notes.detached.get());
+    let mut dying_now = 0u16;
+    for (ifp, n) in st.ifnets.iter() {
+        let bit = 1u16 << ifp.slot();
+        let dying = n.if_flags.get() & IFF_DYING != 0;
+        let linked = listed.ifnets >> ifp.slot() & 1 != 0;
+        if dying {
+            dying_now |= bit;
+        }
+        if dying && linked || !dying && (was_dying & bit != 0 || rest && !linked) {
+            let detail = [n.if_flags.get(), u32::from(linked)];
+            k.violate(&I12_DYING, ObjRef::of(ifp), NONE, detail);
+            return false;
+        }
+        if detached & bit != 0 && !left_behind(k, ifp, Some(&I12_ADDED), rest) {
+            return false;
+        }
+    }
+    st.notes.dying.set(dying_now);
+    true
+}
+
+/// `if_detach` has returned.
+pub fn detached(k: &K, ifp: IfId) {
+    if ifp.slot() < super::NIFNETS {
+        let d = &k.st.notes.detached;
+        d.set(d.get() | 1 << ifp.slot());
+        left_behind(k, ifp, None, true);
+    }
+}
+
+/// What still names a detached interface. `I11`'s details, in this order.
+#[derive(Clone, Copy)]
+pub enum Left {
+    /// A route.
+    Route,
+    /// A FIB instance.
+    Fib,
+    /// An address on `if_addrhead`.
+    Addrhead,
+    /// An address on `V_in_ifaddrhead` or `V_in6_ifaddrhead`.
+    IfaddrList,
+    /// A prefix.
+    Prefix,
+    /// A router.
+    Router,
+    /// A DAD entry.
+    Dad,
+    /// A link-layer entry.
+    Lle,
+    /// A membership.
+    Multi,
+    /// A link-level membership.
+    Ifmultiaddr,
+}
+
+/// I9, I10, I11. `later`: the rule to report when nothing was left when the detach
+/// returned, so that it was added later.
+fn left_behind(k: &K, ifp: IfId, later: Option<&'static Rule>, fib: bool) -> bool {
+    let st = &k.st;
+    let me = ObjRef::of(ifp);
+    let fail = |rule: &'static Rule, other: ObjRef, what: Left| {
+        k.violate(later.unwrap_or(rule), me, other, [what as u32, 0]);
+        false
+    };
+    for af in [Af::Inet, Af::Inet6] {
+        for rt in super::route_tables::table(k, af) {
+            if names(k, st.rts.raw(rt).rt_nhop.get(), ifp) {
+                return fail(&I09_RIB_DETACHED, ObjRef::of(rt), Left::Route);
+            }
+        }
+    }
+    if fib {
+        for (fd, d) in st.fds.iter() {
+            let behind = d.fd_linked.get()
+                && slots(d).any(|nh| names(k, nh, ifp))
+                && !(rebuild_pending(d)
+                    && (later.is_some() || d.fd_failed_rebuilds.get() != 0 || delays(k)));
+            if behind {
+                k.violate(&I10_FIB_DETACHED, me, ObjRef::of(fd), [Left::Fib as u32, 0]);
+                return false;
+            }
+        }
+    }
+    let ifa = st.ifnets.raw(ifp).if_addrhead.first.get();
+    if !ifa.is_null() {
+        return fail(&I11_LEFT_BEHIND, ObjRef::of(ifa), Left::Addrhead);
+    }
+    let next = |i: IfaId| st.ifas.raw(i).ia_link.next.get();
+    let ifa = chain(st.v_in_ifaddrhead.first.get(), next)
+        .chain(chain(st.v_in6_ifaddrhead.first.get(), next))
+        .find(|&i| st.ifas.raw(i).ifa_ifp.get() == ifp);
+    if let Some(ifa) = ifa {
+        return fail(&I11_LEFT_BEHIND, ObjRef::of(ifa), Left::IfaddrList);
+    }
+    let next = |i: PrId| st.prefixes.raw(i).ndpr_entry.next.get();
+    let pr = chain(st.v_nd_prefix.first[0].get(), next)
+        .find(|&i| st.prefixes.raw(i).ndpr_ifp.get() == ifp);
+    if let Some(pr) = pr {
+        return fail(&I11_LEFT_BEHIND, ObjRef::of(pr), Left::Prefix);
+    }
+    let next = |i: DrId| st.routers.raw(i).dr_entry.next.get();
+    let dr =
+        chain(st.v_nd6_defrouter.first.get(), next).find(|&i| st.routers.raw(i).ifp.get() == ifp);
+    if let Some(dr) = dr {
+        return fail(&I11_LEFT_BEHIND, ObjRef::of(dr), Left::Router);
+    }
+    for (dp, d) in st.dads.iter() {
+        if d.dad_ondadq.get() && st.ifas.raw(d.dad_ifa.get()).ifa_ifp.get() == ifp {
+            return fail(&I11_LEFT_BEHIND, ObjRef::of(dp), Left::Dad);
+        }
+    }
+    for (lle, l) in st.lles.iter() {
+        if l.linked.get() && l.llt_ifp.get() == ifp {
+            return fail(&I11_LEFT_BEHIND, ObjRef::of(lle), Left::Lle);
+        }
+    }
+    for (inm, m) in st.inms.iter() {
+        if !m.releasing.get() && m.ifp.get() == ifp {
+            return fail(&I11_LEFT_BEHIND, ObjRef::of(inm), Left::Multi);
+        }
+    }
+    for (ifma, m) in st.ifmas.iter() {
+        if m.enqueued.get() && m.ifma_ifp.get() == ifp {
+            return fail(&I11_LEFT_BEHIND, ObjRef::of(ifma), Left::Ifmultiaddr);
+        }
+    }
+    true
+}
+
+/// Whether this kernel delays what is strict in the repaired one: the deletion of gateway
+/// routes. Asking does not count as reaching the defect.
+fn delays(k: &K) -> bool {
+    k.is_set(super::defects::FIB_GATEWAY_DELETE_DELAYED)
+}
+
+/// Whether a nexthop, or one of a group, sends through an interface or is about it.
+pub fn names(k: &K, nh: NhRef, ifp: IfId) -> bool {
+    let one = |nh: NhId| {
+        let n = k.st.nhops.raw(nh);
+        !nh.is_null() && (n.nh_ifp.get() == ifp || n.nh_aifp.get() == ifp)
+    };
+    match nh {
+        NhRef::Null => false,
+        NhRef::Nh(nh) => one(nh),
+        NhRef::Nhg(g) => k.st.nhgrps.raw(g).nhops.iter().any(|nh| one(nh.get())),
+    }
+}
+
+/// Whether a FIB instance will catch up by its callout.
+pub fn rebuild_pending(d: &FibData) -> bool {
+    d.fd_callout.pending()
+        && matches!(d.fd_callout_action.get(), FdAction::Rebuild | FdAction::Batch)
+}
+
+// ---- at once -----------------------------------------------------------------------
+
+/// How `if_afdata[AF_INET6]` fails a reader: I8's first detail.
+#[derive(Clone, Copy)]
+pub enum Afdata {
+    /// NULL.
+    Null,
+    /// Freed, and still set.
+    Freed,
+    /// It is being freed.
+    Freeing,
+}
+
+/// I8: `if_afdata[AF_INET6]` of an interface is about to be followed.
+pub fn check_afdata_use(k: &K, ifp: IfId) {
+    if !k.in_epoch() || !k.st.ifnets.is_live(ifp) {
+        return;
+    }
+    let ext = k.st.ifnets.raw(ifp).if_afdata_inet6.get();
+    if ext.is_null() {
+        k.violate(&I08_AFDATA, ObjRef::of(ifp), NONE, [Afdata::Null as u32, 0]);
+    } else if !k.st.exts.is_live(ext) {
+        k.violate(&I08_AFDATA, ObjRef::of(ifp), ObjRef::of(ext), [Afdata::Freed as u32, 0]);
+    }
+}
+
+/// I8: an in6_ifextra is freed while another thread, inside an epoch section, has its
+/// interface in hand, or something that leads there.
+fn check_afdata_free(k: &K, ext: ExtId) {
+    let st = &k.st;
+    let ifp = st.exts.raw(ext).ifp.get();
+    let me = k.current();
+    let mut reader = None;
+    k.for_holds(|fiber, o, _| {
+        if fiber == me || !k.fiber_in_epoch(fiber) {
+            return;
+        }
+        let leads = match o.class {
+            0 => id(o) == ifp,
+            3 => st.ifas.raw(id(o)).ifa_ifp.get() == ifp,
+            8 => names(k, NhRef::Nh(id(o)), ifp),
+            _ => false,
+        };
+        if leads {
+            reader = Some(o);
+        }
+    });
+    if let Some(o) = reader {
+        k.violate(&I08_AFDATA, ObjRef::of(ifp), o, [Afdata::Freeing as u32, 0]);
+    }
+}
+
+/// When an object is freed.
+pub fn on_free(k: &K, obj: ObjRef) {
+    let mut holder = None;
+    for_holders(k, obj, |h| {
+        if holder.is_none() {
+            holder = Some(h);
+        }
+    });
+    if let Some(h) = holder {
+        k.violate(&FREED_WHILE_HELD, obj, h.obj, [0, 0]);
+    }
+    match obj.class {
+        0 => free_ifnet(k, id(obj)),
+        1 => check_afdata_free(k, id(obj)),
+        4 => {
+            let named = k.st.ifas.iter().find(|(_, a)| ObjRef::of(a.ia6_ndpr.get()) == obj);
+            if let Some((ifa, _)) = named {
+                k.violate(&FREED_WHILE_HELD, obj, ObjRef::of(ifa), [1, 0]);
+            }
+        }
+        5 => {
+            let u = &k.st.notes.user_routers;
+            u.set(u.get() & !(1 << obj.slot));
+        }
+        6 => idle(k, obj, k.st.dads.raw(id(obj)).dad_timer_ch.state()),
+        7 => {
+            let u = &k.st.notes.user_routes;
+            u.set(u.get() & !(1 << obj.slot));
+        }
+        10 => idle(k, obj, k.st.fds.raw(id(obj)).fd_callout.state()),
+        11 => idle(k, obj, k.st.lles.raw(id(obj)).lle_timer.state()),
+        12 => idle(k, obj, k.st.inps.raw(id(obj)).t_callout.state()),
+        16 => no_task(k, obj, &[Task::EpairTx(id(obj))]),
+        _ => {}
+    }
+}
+
+/// I15, I22.
+fn free_ifnet(k: &K, ifp: IfId) {
+    let st = &k.st;
+    let n = st.ifnets.raw(ifp);
+    let me = ObjRef::of(ifp);
+    let index = st.ifindex_table.iter().any(|slot| slot.get() == ifp);
+    let wrong = u32::from(n.if_refcount.get() != 0)
+        | u32::from(n.if_flags.get() & IFF_DYING == 0) << 1
+        | u32::from(index) << 2
+        | u32::from(!n.if_afdata_inet.get().is_null()) << 3
+        | u32::from(!n.if_afdata_inet6.get().is_null()) << 4;
+    if wrong != 0 {
+        k.violate(&I15_IF_FREE, me, NONE, [wrong, n.if_refcount.get()]);
+    }
+    no_task(k, me, &[Task::Link(ifp), Task::Addmulti(ifp)]);
+    let keep = !(1u16 << ifp.slot());
+    st.notes.detached.set(st.notes.detached.get() & keep);
+    st.notes.dying.set(st.notes.dying.get() & keep);
+}
+
+/// I22: a callout in a freed object is not on the wheel. One that runs may free the object
+/// that it is in.
+fn idle(k: &K, obj: ObjRef, state: CalloutState) {
+    if matches!(state, CalloutState::Pending | CalloutState::Dispatched) {
+        k.violate(&I22_FREED_BUSY, obj, NONE, [0, state as u32]);
+    }
+}
+
+/// I22: no task works for a freed object.
+fn no_task(k: &K, obj: ObjRef, tasks: &[Task]) {
+    for q in [&k.st.taskqueue, &k.st.epair_taskqueue] {
+        if q.running().is_some_and(|t| tasks.contains(&t)) {
+            k.violate(&I22_FREED_BUSY, obj, NONE, [1, 1]);
+        } else if q.iter().any(|(t, _)| tasks.contains(&t)) {
+            k.violate(&I22_FREED_BUSY, obj, NONE, [1, 0]);
+        }
+    }
+}
+
+/// The user has deleted, changed or extended the route to `dst` by the routing socket.
+///
+/// I17 and I18 are about the kernel's own doing. A user may change an interface route (a
+/// deletion is refused, a change is not) and delete or change a router's default route:
+/// that route is the user's from then on, and the flag of its former owner is excused
+/// while it lasts.
+pub fn user_changed_route(k: &K, af: Af, dst: Prefix) {
+    let (st, notes) = (&k.st, &k.st.notes);
+    let route = super::route_tables::table(k, af).find(|&rt| st.rts.raw(rt).rt_dst.get() == dst);
+    if let Some(rt) = route {
+        notes.user_routes.set(notes.user_routes.get() | 1 << rt.slot());
+    }
+    if af == Af::Inet6 && dst.bits == 0 {
+        for (dr, d) in st.routers.iter() {
+            if d.installed.get() {
+                notes.user_routers.set(notes.user_routers.get() | 1 << dr.slot());
+            }
+        }
+    }
+}

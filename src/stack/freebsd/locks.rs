@@ -56,6 +56,8 @@ const IF_ADDRS: u8 = 23;
 const IF_AFDATAS: u8 = IF_ADDRS + NIFS as u8;
 const INPS: u8 = IF_AFDATAS + NIFS as u8;
 const EPAIR_QUEUES: u8 = INPS + super::NSOCKS as u8;
+/// `lltable_list_lock`.
+pub const LLTABLE_LIST: LockId = LockId(EPAIR_QUEUES + 4);
 
 const fn lock(name: &'static str, kind: LockKind, rank: u8) -> LockInfo {
     LockInfo { name, kind, recursive: false, rank }
@@ -64,7 +66,7 @@ const fn lock(name: &'static str, kind: LockKind, rank: u8) -> LockInfo {
 /// The locks, by [`LockId`].
 pub static LOCKS: &[LockInfo] = &[
     LockInfo { name: "ifnet_detach_sx", kind: LockKind::Sx, recursive: true, rank: 1 },
-    lock("tun_ioctl_sx", LockKind::Sx, 2),
+    lock("tun_ioctl_sx", LockKind::Sx, 6),
     lock("in_control_sx", LockKind::Sx, 3),
     lock("in6_control_sx", LockKind::Sx, 3),
     lock("in_multi_sx", LockKind::Sx, 5),
@@ -76,14 +78,14 @@ pub static LOCKS: &[LockInfo] = &[
     lock("in6_multi_list_mtx", LockKind::Mutex, 20),
     lock("nd6_onlink_mtx", LockKind::Mutex, 16),
     lock("nd6_lock", LockKind::Rw, 24),
-    lock("dad_rwlock", LockKind::Rw, 26),
+    lock("dad_rwlock", LockKind::Rw, 35),
     lock("in_ifaddr_lock", LockKind::Rm, 34),
     lock("in6_ifaddr_lock", LockKind::Rm, 34),
     lock("fib_mtx", LockKind::Mutex, 32),
     lock("ng_topo_lock", LockKind::Rw, 12),
     lock("tun_mtx", LockKind::Mutex, 14),
-    lock("rib inet", LockKind::Rm, 28),
-    lock("rib inet6", LockKind::Rm, 28),
+    lock("rib inet", LockKind::Rm, 22),
+    lock("rib inet6", LockKind::Rm, 22),
     lock("nhops inet", LockKind::Rw, 36),
     lock("nhops inet6", LockKind::Rw, 36),
     lock("if_addr_lock lo0", LockKind::Mutex, 30),
@@ -110,6 +112,7 @@ pub static LOCKS: &[LockInfo] = &[
     lock("epair queue 0b", LockKind::Mutex, 40),
     lock("epair queue 1a", LockKind::Mutex, 40),
     lock("epair queue 1b", LockKind::Mutex, 40),
+    lock("lltable_list_lock", LockKind::Rw, 37),
 ];
 
 /// `RIB_WLOCK`'s lock of a family.

@@ -16,6 +16,7 @@
 //! | [`if_c`], [`if_clone`], [`bpf`] | `net/if.c`, `net/if_clone.c`, `net/bpf.c` |
 //! | [`if_epair`], [`if_tuntap`], [`if_loop`] | the drivers |
 //! | [`ng_base`], [`ng_iface`], [`ng_pppoe`], [`mpd`] | `netgraph/`, and the daemon that drives it |
+//! | [`route`] | `net/route.c`: which address and interface a route gets |
 //! | [`route_ctl`], [`route_helpers`], [`route_ifaddrs`], [`route_rtentry`], [`route_tables`] | `net/route/route_*.c` |
 //! | [`nhop`], [`nhop_ctl`], [`nhgrp_ctl`] | `net/route/nh*.c` |
 //! | [`fib_algo`], [`in_fib`], [`in6_fib`] | `net/route/fib_algo.c`, `netinet/in_fib*.c`, `netinet6/in6_fib*.c` |
@@ -26,15 +27,19 @@
 //! | [`in_pcb`], [`tcp_timer`], [`tcp_output`], [`tcp_usrreq`], [`udp_usrreq`] | `netinet/` |
 //! | [`ip_output`], [`ip6_output`], [`netisr`] | output, input |
 //! | [`defects`] | what was wrong |
-//! | [`invariants`] | what must hold |
-//! | [`describe`], [`fingerprint`] | dumps for reports; a hash of the state |
+//! | [`invariants`], [`lists`], [`census`], [`holders`], [`at_rest`] | what must hold |
+//! | [`describe`], [`explain`], [`fingerprint`] | dumps and words for reports; a hash of the state |
 //! | [`verbs`] | the operations |
 
+pub mod at_rest;
 pub mod bpf;
+pub mod census;
 pub mod defects;
 pub mod describe;
+pub mod explain;
 pub mod fib_algo;
 pub mod fingerprint;
+pub mod holders;
 pub mod if_c;
 pub mod if_clone;
 pub mod if_epair;
@@ -55,6 +60,7 @@ pub mod invariants;
 pub mod ip6_output;
 pub mod ip_output;
 pub mod kern_timeout;
+pub mod lists;
 pub mod locks;
 pub mod mpd;
 pub mod nd6;
@@ -68,6 +74,7 @@ pub mod nhgrp_ctl;
 pub mod nhop;
 pub mod nhop_ctl;
 pub mod objects;
+pub mod route;
 pub mod route_ctl;
 pub mod route_helpers;
 pub mod route_ifaddrs;
@@ -95,13 +102,11 @@ use crate::kern::fifo::Fifo;
 use crate::kern::lock::LockInfo;
 use crate::kern::queue::{Lists, Tailq};
 use crate::kern::slab::{ObjRef, Slab};
-use crate::kern::taskqueue::Taskqueue;
 use crate::kern::trace::Func;
 use crate::program::{Grammar, Op};
 use crate::shadow::{Rule, Violation};
 use objects::*;
 use subr_epoch::Callback;
-use subr_taskqueue::Task;
 use teardown::Teardown;
 
 /// Socket slots: tcp0, tcp1, udp0, udp1.
@@ -138,6 +143,8 @@ pub const EEXIST: i32 = 17;
 /// errno(2).
 pub const EINVAL: i32 = 22;
 /// errno(2).
+pub const EDESTADDRREQ: i32 = 39;
+/// errno(2).
 pub const EOPNOTSUPP: i32 = 45;
 /// errno(2).
 pub const EPFNOSUPPORT: i32 = 46;
@@ -154,11 +161,15 @@ pub const ENETUNREACH: i32 = 51;
 /// errno(2).
 pub const ENOBUFS: i32 = 55;
 /// errno(2).
+pub const ECONNRESET: i32 = 54;
+/// errno(2).
 pub const EISCONN: i32 = 56;
 /// errno(2).
 pub const ENOTCONN: i32 = 57;
 /// errno(2).
 pub const ETIMEDOUT: i32 = 60;
+/// errno(2).
+pub const ECONNREFUSED: i32 = 61;
 /// errno(2).
 pub const EHOSTUNREACH: i32 = 65;
 
@@ -193,7 +204,7 @@ pub struct State {
     /// Nexthop groups.
     pub nhgrps: Slab<Nhgrp, 8>,
     /// FIB lookup instances.
-    pub fds: Slab<FibData, 12>,
+    pub fds: Slab<FibData, 48>,
     /// Link-layer entries.
     pub lles: Slab<Llentry, 24>,
     /// Pcbs.
@@ -269,10 +280,16 @@ pub struct Globals {
     pub flm_banned: [F<u8>; 2],
     /// References of the modules (`flm_refcount`), by [`Flm`] and family.
     pub flm_refcount: [[F<u8>; 2]; 2],
+    /// How many `lradix4_data`, `lradix6_data` are allocated.
+    pub lradix_data: [F<u8>; 2],
+    /// `fib_gen`: counts instances.
+    pub fib_gen: F<u32>,
     /// The network epoch.
     pub net_epoch: Epoch<Callback, 64>,
     /// `taskqueue_swi` and `taskqueue_thread`, as one.
-    pub taskqueue: Taskqueue<Task, 16>,
+    pub taskqueue: subr_taskqueue::Queue,
+    /// `epair_tasks.tq[0]`.
+    pub epair_taskqueue: subr_taskqueue::Queue,
     /// `bpf_iflist`.
     pub bpf_iflist: Lists<BpfIf, 1>,
     /// `in_multi` records that wait for `inm_release_task`.
@@ -401,6 +418,8 @@ pub enum Thread {
     Epoch,
     /// The thread of the taskqueue.
     Taskqueue,
+    /// The thread of epair's taskqueue.
+    EpairTaskqueue,
     /// A step of the teardown.
     Teardown(Teardown),
 }
@@ -408,6 +427,7 @@ pub enum Thread {
 static USER_THREAD: Func = Func { name: "user", file: "" };
 static EPOCH_THREAD: Func = Func { name: "epoch", file: "" };
 static TASKQUEUE_THREAD: Func = Func { name: "taskqueue", file: "" };
+static EPAIR_THREAD: Func = Func { name: "epair_task", file: "" };
 static TEARDOWN_THREAD: Func = Func { name: "teardown", file: "" };
 
 impl Stack for Freebsd {
@@ -431,7 +451,7 @@ impl Stack for Freebsd {
     }
 
     fn explain(v: &Violation) -> String {
-        describe::explain(v)
+        explain::explain(v)
     }
 
     fn locks() -> &'static [LockInfo] {
@@ -487,7 +507,11 @@ impl Stack for Freebsd {
             }
             Job::Thread(Thread::Taskqueue) => {
                 let _t = k.frame(&TASKQUEUE_THREAD);
-                subr_taskqueue::taskqueue_thread_loop(k).await
+                subr_taskqueue::taskqueue_thread_loop(k, &k.st.taskqueue).await
+            }
+            Job::Thread(Thread::EpairTaskqueue) => {
+                let _t = k.frame(&EPAIR_THREAD);
+                subr_taskqueue::taskqueue_thread_loop(k, &k.st.epair_taskqueue).await
             }
             Job::Thread(Thread::Teardown(step)) => {
                 let _t = k.frame(&TEARDOWN_THREAD);
@@ -498,6 +522,10 @@ impl Stack for Freebsd {
 
     fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
         invariants::after_op(k, op, errno, rest);
+    }
+
+    fn awaited(k: &K) -> Option<(Thread, u8)> {
+        if_tuntap::is_open(k).then_some((Thread::Teardown(Teardown::CloseTun), 0))
     }
 
     fn teardown(k: &K, n: u32) -> Option<(Thread, u8)> {

@@ -1,26 +1,506 @@
-//! `sys/netinet6/nd6.c`: neighbour discovery's state of an interface, and its timer.
+//! `sys/netinet6/nd6.c`: neighbour discovery's state of an interface, its entries, and the
+//! timer that ends lifetimes.
+//!
+//! Nobody answers a solicitation here: an entry is resolved only by the link-layer address
+//! that a router advertisement brings. Left out: neighbour unreachability detection (the
+//! states DELAY and PROBE, and the polling of STALE entries before they are collected),
+//! children of entries, the interface for default traffic.
 
-use super::K;
+use super::defects as d;
+use super::if_c::{ifa_free, ifa_try_ref};
+use super::if_ether::EWOULDBLOCK;
+use super::if_llatbl::{
+    lla_lookup, lle_free_locked, lle_remref, lle_timer_enter, lle_timer_reset, lle_timer_stop,
+    llentry_free, llt_ifp, lltable, lltable_alloc_entry, lltable_link_entry, lltable_unlink_entry,
+};
+use super::in6_c::{in6_purgeaddr, is_linklocal};
+use super::in6_fib::fib6_lookup;
+use super::invariants;
+use super::ip_output::if_output;
+use super::locks::{self, IN6_CONTROL, ND6};
+use super::nd6_nbr::{nd6_dad_find, nd6_dad_start, would_start};
+use super::nd6_rtr::{
+    defrouter_lookup, defrouter_lookup_locked, defrouter_rele, defrouter_select_fib,
+    expire_prefixes, nd6_defrouter_purge, nd6_defrouter_timer, pfxlist_onlink_check,
+    purge_prefixes, rt6_flush,
+};
 use super::objects::*;
+use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
+use super::{ENETDOWN, ENOBUFS, ENXIO, K};
+use crate::kern::sched::Hold;
+use crate::kern::slab::ObjRef;
+use crate::kern::trace::Func;
+use crate::shadow::{FaultKind, rules};
 
-/// Arms the timer at boot.
-pub fn boot(_k: &K) {}
-/// `nd6_ifattach` fills, `ND_IFINFO(ifp)` follows `if_afdata[AF_INET6]`. `what` names the
-/// expression for the fault; `None` after one.
-pub fn nd_ifinfo<'k>(_k: &'k K, _ifp: IfId, _what: &'static str) -> Option<&'k In6Ifextra> {
-    None
+const FILE: &str = "sys/netinet6/nd6.c";
+
+/// `V_nd6_prune`, ms.
+const PRUNE: u64 = 1_000;
+/// `ND_IFINFO(ifp)->retrans`, ms.
+const RETRANS: u64 = 1_000;
+/// `V_nd6_mmaxtries`.
+const MMAXTRIES: u8 = 3;
+/// `V_nd6_gctimer`, ms.
+const GCTIMER: u64 = 24 * 3_600_000;
+
+/// `nd6_init`: arms the timer.
+pub fn boot(k: &K) {
+    k.callout_reset(&k.st.v_nd6_timer_ch, PRUNE);
 }
+
+/// `ND_IFINFO(ifp)`: follows `if_afdata[AF_INET6]`. `what` names the expression for the
+/// fault; `None` after one.
+pub fn nd_ifinfo<'k>(k: &'k K, ifp: IfId, what: &'static str) -> Option<&'k In6Ifextra> {
+    invariants::check_afdata_use(k, ifp);
+    let ext = k[ifp].if_afdata_inet6.get();
+    if ext.is_null() {
+        k.kernel_fault(FaultKind::Null, ObjRef::of(ifp), what);
+        return None;
+    }
+    if !k.st.exts.is_live(ext) {
+        k.violate(&rules::USE_AFTER_FREE, ObjRef::of(ext), ObjRef::of(ifp), [0, 0]);
+    }
+    Some(k.st.exts.raw(ext))
+}
+
+fn accepts_rtadv(k: &K, ifp: IfId) -> bool {
+    nd_ifinfo(k, ifp, "ND_IFINFO(ifp)->flags")
+        .is_some_and(|nd| nd.nd_flags.get() & ND6_IFF_ACCEPT_RTADV != 0)
+}
+
+// ---- the timer -------------------------------------------------------------------------
+
+fn is_invalid(k: &K, a: &Ifaddr) -> bool {
+    a.ia6t_expire.get() != 0 && k.now() > a.ia6t_expire.get()
+}
+
+fn is_deprecated(k: &K, a: &Ifaddr) -> bool {
+    a.ia6t_preferred.get() != 0 && k.now() > a.ia6t_preferred.get()
+}
+
 /// `nd6_timer`: a callout.
-pub async fn nd6_timer(_k: &K) {}
-/// `nd6_purge`.
-pub async fn nd6_purge(_k: &K, _ifp: IfId) {}
-/// `nd6_resolve`: finds or makes the entry of a neighbour; inside the epoch.
-pub async fn nd6_resolve(_k: &K, _ifp: IfId, _addr: Addr) -> i32 {
-    0
+pub async fn nd6_timer(k: &K) {
+    let _f = k.frame(&Func { name: "nd6_timer", file: FILE });
+    net_epoch_enter(k);
+    nd6_defrouter_timer(k).await;
+    if k.on(d::ND6_TIMER_UNSERIALIZED) {
+        timer_addresses(k, true).await;
+        net_epoch_exit(k);
+    } else {
+        net_epoch_exit(k);
+        // Busy: a second later.
+        if k.try_lock(IN6_CONTROL) {
+            purge_invalid(k).await;
+            net_epoch_enter(k);
+            timer_addresses(k, false).await;
+            net_epoch_exit(k);
+            k.unlock(IN6_CONTROL);
+        }
+    }
+    expire_prefixes(k).await;
+    k.callout_reset(&k.st.v_nd6_timer_ch, PRUNE);
 }
-/// `nd6_llinfo_timer`: an entry's timer has fired.
-pub async fn nd6_llinfo_timer(_k: &K, _lle: LleId) {}
-/// A packet for `addr` is to leave through an interface: `nd6_resolve` inside the epoch.
-pub async fn resolve(_k: &K, _name: u8, _addr: Addr) -> i32 {
-    0
+
+/// The repaired half of the address loop: those whose time is over are purged outside the
+/// epoch, each with a reference.
+async fn purge_invalid(k: &K) {
+    while k.fuel() {
+        net_epoch_enter(k);
+        let mut ia6 = k.st.v_in6_ifaddrhead.first.get();
+        while !ia6.is_null() && k.fuel() && !(is_invalid(k, &k[ia6]) && ifa_try_ref(k, ia6)) {
+            ia6 = k[ia6].ia_link.next.get();
+        }
+        net_epoch_exit(k);
+        if ia6.is_null() {
+            return;
+        }
+        let held = k.hold(ObjRef::of(ia6), true);
+        k.yield_at("nd6_timer:in6_purgeaddr").await;
+        in6_purgeaddr(k, ia6).await;
+        drop(held);
+        ifa_free(k, ia6);
+    }
+}
+
+/// The address loop of `nd6_timer`; inside the epoch. `purge`: as the original does it,
+/// with those whose time is over.
+async fn timer_addresses(k: &K, purge: bool) {
+    let mut ia6 = k.st.v_in6_ifaddrhead.first.get();
+    while !ia6.is_null() && k.fuel() {
+        let next = k[ia6].ia_link.next.get();
+        let _next = (!next.is_null()).then(|| k.hold(ObjRef::of(next), false));
+        let a = &k[ia6];
+        let flags = &a.ia6_flags;
+        let _ia6 = k.hold(ObjRef::of(ia6), false);
+        if is_invalid(k, a) {
+            if purge {
+                k.yield_at("nd6_timer:in6_purgeaddr").await;
+                in6_purgeaddr(k, ia6).await;
+            }
+        } else if is_deprecated(k, a) {
+            flags.set(flags.get() | IN6_IFF_DEPRECATED);
+        } else if flags.get() & IN6_IFF_TENTATIVE != 0 {
+            if nd6_dad_find(k, ia6).is_null() && would_start(k, ia6) {
+                k.yield_at("nd6_timer:nd6_dad_start").await;
+            }
+            nd6_dad_start(k, ia6, 0).await;
+        } else {
+            if goes_tentative(k, a) {
+                flags.set(flags.get() & !IN6_IFF_DUPLICATED | IN6_IFF_TENTATIVE);
+            }
+            flags.set(flags.get() & !IN6_IFF_DEPRECATED);
+        }
+        ia6 = next;
+    }
+}
+
+/// Whether the timer marks an address for DAD, because its interface does not run.
+fn goes_tentative(k: &K, a: &Ifaddr) -> bool {
+    let ifp = a.ifa_ifp.get();
+    let Some(nd) = nd_ifinfo(k, ifp, "ND_IFINFO(ifp)->flags") else { return false };
+    let nd_flags = nd.nd_flags.get();
+    nd_flags & ND6_IFF_NO_DAD == 0
+        && (k[ifp].if_flags.get() & IFF_UP == 0
+            || k[ifp].if_drv_flags.get() & IFF_DRV_RUNNING == 0
+            || nd_flags & ND6_IFF_IFDISABLED != 0)
+}
+
+/// The first time at which [`nd6_timer`] would change anything as things are now: what
+/// fires every second does nothing before. `u64::MAX` for never.
+pub fn nd6_timer_idle_until(k: &K) -> u64 {
+    let mut first = u64::MAX;
+    let mut after = |t: u64| {
+        if t != 0 {
+            first = first.min(t + 1);
+        }
+    };
+    let mut dr = k.st.v_nd6_defrouter.first.get();
+    while !dr.is_null() && k.fuel() {
+        after(k.st.routers.raw(dr).expire.get());
+        dr = k.st.routers.raw(dr).dr_entry.next.get();
+    }
+    let mut pr = k.st.v_nd_prefix.first[0].get();
+    while !pr.is_null() && k.fuel() {
+        let p = k.st.prefixes.raw(pr);
+        let waits = p.ndpr_addrcnt.get() != 0 && p.ndpr_stateflags.get() & NDPRF_ONLINK == 0;
+        if !waits || p.ndpr_expire.get() >= k.now() {
+            after(p.ndpr_expire.get());
+        }
+        pr = p.ndpr_entry.next.get();
+    }
+    let mut ia = k.st.v_in6_ifaddrhead.first.get();
+    while !ia.is_null() && k.fuel() {
+        let a = k.st.ifas.raw(ia);
+        let flags = a.ia6_flags.get();
+        after(a.ia6t_expire.get());
+        if flags & IN6_IFF_DEPRECATED == 0 {
+            after(a.ia6t_preferred.get());
+        }
+        let now = if is_deprecated(k, a) {
+            false
+        } else if flags & IN6_IFF_TENTATIVE != 0 {
+            nd6_dad_find(k, ia).is_null() && would_start(k, ia)
+        } else {
+            flags & IN6_IFF_DEPRECATED != 0 || goes_tentative(k, a)
+        };
+        if now {
+            return 0;
+        }
+        ia = a.ia_link.next.get();
+    }
+    first
+}
+
+// ---- the end of an interface -------------------------------------------------------------
+
+/// `nd6_purge`.
+pub async fn nd6_purge(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "nd6_purge", file: FILE });
+    nd6_defrouter_purge(k, ifp).await;
+    k.yield_at("nd6_purge:nd6_prefix_unlink").await;
+    purge_prefixes(k, |pr| k[pr].ndpr_ifp.get() == ifp).await;
+    k.yield_at("nd6_purge:ND_IFINFO").await;
+    if accepts_rtadv(k, ifp) {
+        defrouter_select_fib(k).await;
+    }
+}
+
+/// `check_release_defrouter`: a default route went out of a group of the RIB, which is
+/// locked.
+pub async fn check_release_defrouter(k: &K, nh: NhId) {
+    let _f = k.frame(&Func { name: "check_release_defrouter", file: FILE });
+    let n = &k[nh];
+    if n.nh_flags.get() & NHF_DEFAULT == 0 {
+        return;
+    }
+    let Gw::Addr(gw) = n.gw.get() else { return };
+    let dr = defrouter_lookup(k, gw, n.nh_ifp.get()).await;
+    if !dr.is_null() {
+        k[dr].installed.set(false);
+        defrouter_rele(k, dr);
+    }
+}
+
+// ---- entries -----------------------------------------------------------------------------
+
+/// `nd6_need_cache`.
+pub fn nd6_need_cache(k: &K, ifp: IfId) -> bool {
+    k[ifp].driver.get() == Driver::Epair
+}
+
+/// `nd6_lookup`.
+pub fn nd6_lookup(k: &K, addr: Addr, ifp: IfId) -> LleId {
+    lla_lookup(k, lltable(k, ifp, Af::Inet6), addr)
+}
+
+/// `nd6_llinfo_setstate`.
+fn nd6_llinfo_setstate(k: &K, lle: LleId, state: LleState) {
+    match state {
+        LleState::Incomplete => lle_timer_reset(k, lle, RETRANS),
+        LleState::Stale => lle_timer_reset(k, lle, GCTIMER),
+        LleState::Reachable => {}
+    }
+    k[lle].state.set(state);
+}
+
+/// Makes an entry and links it, unless one came meanwhile, which is preferred; whether it
+/// is the new one. NULL when there is no memory or the table is gone.
+async fn link_new(k: &K, ifp: IfId, addr: Addr) -> (LleId, bool) {
+    let new = lltable_alloc_entry(k, ifp, Af::Inet6, addr, false);
+    if new.is_null() {
+        return (new, false);
+    }
+    let lock = locks::if_afdata(k, ifp);
+    {
+        let _lle = k.hold(ObjRef::of(new), true);
+        k.yield_at("nd6_get_llentry:afdata_wlock").await;
+        k.lock(lock).await;
+    }
+    let llt = lltable(k, ifp, Af::Inet6);
+    let there = lla_lookup(k, llt, addr);
+    let linked = there.is_null() && lltable_link_entry(k, llt, new);
+    k.unlock(lock);
+    if linked {
+        return (new, true);
+    }
+    llentry_free(k, new);
+    (there, false)
+}
+
+/// `nd6_cache_lladdr` for a router advertisement, with or without the router's link-layer
+/// address; inside the epoch.
+pub async fn nd6_cache_lladdr(k: &K, ifp: IfId, from: Addr, lladdr: bool) {
+    let _f = k.frame(&Func { name: "nd6_cache_lladdr", file: FILE });
+    k.yield_at("nd6_cache_lladdr:nd6_lookup").await;
+    let mut ln = nd6_lookup(k, from, ifp);
+    let mut is_newentry = false;
+    if ln.is_null() {
+        (ln, is_newentry) = link_new(k, ifp, from).await;
+        if ln.is_null() {
+            return;
+        }
+    }
+    if k[ln].is_static.get() {
+        return;
+    }
+    let do_update = lladdr && k[ln].state.get() == LleState::Incomplete;
+    if do_update {
+        nd6_llinfo_setstate(k, ln, LleState::Stale);
+    }
+    let old_addr = k[ln].state.get() != LleState::Incomplete;
+    if old_addr {
+        k[ln].ln_router.set(true);
+    }
+    let router = k[ln].ln_router.get();
+    k.yield_at("nd6_cache_lladdr:defrouter_select_fib").await;
+    if (do_update || is_newentry) && router && accepts_rtadv(k, ifp) {
+        defrouter_select_fib(k).await;
+    }
+}
+
+/// `nd6_is_addr_neighbor`, `nd6_is_new_addr_neighbor`; inside the epoch.
+async fn nd6_is_addr_neighbor(k: &K, addr: Addr, ifp: IfId) -> bool {
+    let _f = k.frame(&Func { name: "nd6_is_addr_neighbor", file: FILE });
+    if is_linklocal(addr) {
+        return addr >> 32 & 0xffff == u64::from(k[ifp].if_index.get());
+    }
+    let nh = fib6_lookup(k, addr).await;
+    if !nh.is_null() {
+        let n = &k[nh];
+        if n.nh_aifp.get() == ifp && n.nh_flags.get() & NHF_GATEWAY == 0 {
+            return true;
+        }
+    }
+    k.lock_shared(ND6).await;
+    let mut matched = false;
+    let mut pr = k.st.v_nd_prefix.first[0].get();
+    while !pr.is_null() && !matched && k.fuel() {
+        let p = &k[pr];
+        matched = p.ndpr_ifp.get() == ifp
+            && p.ndpr_stateflags.get() & NDPRF_ONLINK != 0
+            && p.ndpr_prefix.get().covers(addr);
+        pr = p.ndpr_entry.next.get();
+    }
+    k.unlock(ND6);
+    matched || !nd6_lookup(k, addr, ifp).is_null()
+}
+
+/// `nd6_resolve`: finds or makes the entry of a neighbour; inside the epoch. EWOULDBLOCK
+/// when the packet waits for an answer.
+pub async fn nd6_resolve(k: &K, ifp: IfId, addr: Addr) -> i32 {
+    let _f = k.frame(&Func { name: "nd6_resolve", file: FILE });
+    k.yield_at("nd6_resolve:ND_IFINFO").await;
+    let Some(nd) = nd_ifinfo(k, ifp, "ND_IFINFO(ifp)->flags") else { return ENETDOWN };
+    if nd.nd_flags.get() & ND6_IFF_IFDISABLED != 0 {
+        return ENETDOWN;
+    }
+    let ln = nd6_lookup(k, addr, ifp);
+    if !ln.is_null() && k[ln].state.get() != LleState::Incomplete {
+        return 0;
+    }
+    nd6_resolve_slow(k, ifp, addr).await
+}
+
+async fn nd6_resolve_slow(k: &K, ifp: IfId, addr: Addr) -> i32 {
+    let _f = k.frame(&Func { name: "nd6_resolve_slow", file: FILE });
+    k.yield_at("nd6_resolve_slow:nd6_lookup").await;
+    let mut lle = nd6_lookup(k, addr, ifp);
+    if lle.is_null() && nd6_is_addr_neighbor(k, addr, ifp).await {
+        (lle, _) = link_new(k, ifp, addr).await;
+    }
+    if lle.is_null() {
+        return ENOBUFS;
+    }
+    if k[lle].state.get() != LleState::Incomplete {
+        return 0;
+    }
+    if k[lle].la_asked.get() == 0 {
+        k[lle].la_asked.inc();
+        nd6_llinfo_setstate(k, lle, LleState::Incomplete);
+    }
+    EWOULDBLOCK
+}
+
+/// `nd6_llinfo_timer`: an entry's timer has fired. It owns the reference that the timer
+/// had.
+pub async fn nd6_llinfo_timer(k: &K, lle: LleId) {
+    let _f = k.frame(&Func { name: "nd6_llinfo_timer", file: FILE });
+    let held = k.hold(ObjRef::of(lle), true);
+    let protected = !k.on(d::LLE_TIMER_AFTER_TABLE);
+    if protected {
+        net_epoch_enter(k);
+    } else {
+        // The original asks the table for the interface first.
+        let _ = llt_ifp(k, k[lle].lle_tbl.get());
+    }
+    k.yield_at("nd6_llinfo_timer:nd6_rlock").await;
+    k.lock_shared(ND6).await;
+    drop(held);
+    if lle_timer_enter(k, lle) {
+        if !protected {
+            net_epoch_enter(k);
+        }
+        let held = k.hold(ObjRef::of(lle), true);
+        timeout(k, lle, held).await;
+        if !protected {
+            net_epoch_exit(k);
+        }
+    } else {
+        k.unlock(ND6);
+    }
+    if protected {
+        net_epoch_exit(k);
+    }
+}
+
+/// The states of `nd6_llinfo_timer`; the nd6 lock is held and released. Gives the
+/// handler's reference up.
+async fn timeout(k: &K, ln: LleId, held: Hold<'_>) {
+    let e = &k[ln];
+    let ifp = llt_ifp(k, e.lle_tbl.get());
+    let collect = match e.state.get() {
+        _ if e.is_static.get() => None,
+        _ if e.deleted.get() => Some(false),
+        LleState::Incomplete if e.la_asked.get() < MMAXTRIES => {
+            e.la_asked.inc();
+            lle_timer_reset(k, ln, RETRANS);
+            None
+        }
+        LleState::Incomplete => Some(false),
+        LleState::Reachable => None,
+        LleState::Stale => Some(true),
+    };
+    match collect {
+        Some(gc) => nd6_free(k, ln, ifp, gc, held).await,
+        None => {
+            k.unlock(ND6);
+            drop(held);
+            lle_free_locked(k, ln);
+        }
+    }
+}
+
+/// `nd6_free`; the nd6 lock is held and released. Gives the handler's reference up.
+async fn nd6_free(k: &K, ln: LleId, ifp: IfId, gc: bool, held: Hold<'_>) {
+    let _f = k.frame(&Func { name: "nd6_free", file: FILE });
+    let accepts = accepts_rtadv(k, ifp);
+    let addr = k[ln].addr.get();
+    let dr = if accepts { defrouter_lookup_locked(k, addr, ifp) } else { DrId::NULL };
+    k.unlock(ND6);
+    lle_timer_stop(k, ln);
+    let dr_held = (!dr.is_null()).then(|| k.hold(ObjRef::of(dr), true));
+    if accepts {
+        if !dr.is_null() && k[ln].state.get() == LleState::Stale && gc {
+            let left = k[dr].expire.get().saturating_sub(k.now());
+            lle_timer_reset(k, ln, if left == 0 { GCTIMER } else { left });
+            drop(held);
+            lle_remref(k, ln);
+            drop(dr_held);
+            defrouter_rele(k, dr);
+            return;
+        }
+        if !dr.is_null() {
+            k[ln].state.set(LleState::Incomplete);
+        }
+        if k[ln].ln_router.get() || !dr.is_null() {
+            k.yield_at("nd6_free:rt6_flush").await;
+            rt6_flush(k, addr).await;
+        }
+        if !dr.is_null() {
+            k.yield_at("nd6_free:pfxlist_onlink_check").await;
+            pfxlist_onlink_check(k).await;
+            defrouter_select_fib(k).await;
+        }
+    }
+    k.yield_at("nd6_free:afdata_lock").await;
+    let lock = locks::if_afdata(k, ifp);
+    k.lock(lock).await;
+    drop(held);
+    if k[ln].linked.get() {
+        // The timer's reference; llentry_free gives up the table's.
+        lle_remref(k, ln);
+        lltable_unlink_entry(k, ln);
+    }
+    k.unlock(lock);
+    llentry_free(k, ln);
+    drop(dr_held);
+    if !dr.is_null() {
+        defrouter_rele(k, dr);
+    }
+}
+
+/// A packet for `addr` is to leave through an interface: its output, inside the epoch.
+pub async fn resolve(k: &K, name: u8, addr: Addr) -> i32 {
+    net_epoch_enter(k);
+    let ifp = super::if_c::ifunit(k, name);
+    let error = if ifp.is_null() {
+        ENXIO
+    } else {
+        match if_output(k, ifp, Af::Inet6, addr).await {
+            EWOULDBLOCK => 0,
+            error => error,
+        }
+    };
+    net_epoch_exit(k);
+    error
 }

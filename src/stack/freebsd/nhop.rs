@@ -1,1 +1,112 @@
 //! `sys/net/route/nhop.c`: the hash of nexthops and their indices.
+//!
+//! Each family has one hash, one bitmask of indices that nexthops share with groups
+//! (`nhgrp.c`), and one lock for both. A nexthop whose count is 0 may still be found in the
+//! hash for a moment; whoever finds it then acts as if it had not.
+
+use super::K;
+use super::locks;
+use super::nhop_ctl::nhop_try_ref_object;
+use super::objects::*;
+use crate::kern::slab::ObjRef;
+use crate::kern::trace::{Func, What};
+use crate::shadow::FaultKind;
+
+const FILE: &str = "sys/net/route/nhop.c";
+
+/// The family of a RIB as an index of its tables.
+pub fn family(af: Af) -> usize {
+    af.index() & 1
+}
+
+/// `bitmask_alloc_idx`: the lowest free index; index 0 is none. `None` when there is none,
+/// or when the plan says so. The caller holds the lock of the family's nexthops.
+pub fn bitmask_alloc_idx(k: &K, af: Af) -> Option<u8> {
+    let taken = &k.st.nh_idx_head[family(af)];
+    let free = !(taken.get() | 1);
+    if k.fails("bitmask_alloc_idx") || free == 0 {
+        return None;
+    }
+    let idx = free.trailing_zeros() as u8;
+    taken.set(taken.get() | 1 << idx);
+    Some(idx)
+}
+
+/// `bitmask_free_idx`.
+pub fn bitmask_free_idx(k: &K, af: Af, idx: u8) {
+    let taken = &k.st.nh_idx_head[family(af)];
+    taken.set(taken.get() & !(1 << idx));
+}
+
+/// `link_nhop`: gives a nexthop an index and puts it into the hash; false when no index
+/// is left.
+pub async fn link_nhop(k: &K, nh: NhId) -> bool {
+    let _f = k.frame(&Func { name: "link_nhop", file: FILE });
+    let af = k[nh].af.get();
+    k.lock(locks::nhops(af)).await;
+    let Some(idx) = bitmask_alloc_idx(k, af) else {
+        k.unlock(locks::nhops(af));
+        return false;
+    };
+    k[nh].nh_idx.set(idx);
+    k[nh].nh_finalized.set(true);
+    k.record(|| What::List("nh_head", true, ObjRef::of(nh)));
+    k.st.nh_head.insert_head(family(af), nh, |i| &k[i].nh_next);
+    k.unlock(locks::nhops(af));
+    true
+}
+
+/// `unlink_nhop`: takes a nexthop out of the hash and frees its index; false when it is
+/// not there.
+pub async fn unlink_nhop(k: &K, nh: NhId) -> bool {
+    let _f = k.frame(&Func { name: "unlink_nhop", file: FILE });
+    let af = k[nh].af.get();
+    k.lock(locks::nhops(af)).await;
+    let found = nhops(k, af).any(|i| i == nh);
+    if found {
+        k.record(|| What::List("nh_head", false, ObjRef::of(nh)));
+        if !k.st.nh_head.remove(nh, |i| &k[i].nh_next) {
+            k.kernel_fault(FaultKind::Null, ObjRef::of(nh), "CHT_SLIST_REMOVE");
+        }
+        bitmask_free_idx(k, af, k[nh].nh_idx.get());
+        k[nh].nh_idx.set(0);
+    }
+    k.unlock(locks::nhops(af));
+    found
+}
+
+/// `find_nhop`: a linked nexthop that says the same as `key`, with a reference; NULL when
+/// there is none that is still alive.
+pub async fn find_nhop(k: &K, key: NhId) -> NhId {
+    let _f = k.frame(&Func { name: "find_nhop", file: FILE });
+    let af = k[key].af.get();
+    k.lock_shared(locks::nhops(af)).await;
+    let mut nh = nhops(k, af).find(|&i| cmp_priv(k, i, key)).unwrap_or(NhId::NULL);
+    if !nh.is_null() && !nhop_try_ref_object(k, nh) {
+        nh = NhId::NULL;
+    }
+    k.unlock(locks::nhops(af));
+    nh
+}
+
+/// `cmp_priv` (`nhop_ctl.c`): what a nexthop says, without what counts it.
+fn cmp_priv(k: &K, one: NhId, two: NhId) -> bool {
+    let says = |nh: NhId| {
+        let n = &k[nh];
+        let to = (n.nh_ifp.get(), n.nh_ifa.get(), n.nh_aifp.get());
+        (n.nh_flags.get(), n.gw.get(), to, n.rt_flags.get(), n.nh_expire.get())
+    };
+    says(one) == says(two)
+}
+
+/// The nexthops in the hash of a family.
+fn nhops(k: &K, af: Af) -> impl Iterator<Item = NhId> + '_ {
+    let mut nh = k.st.nh_head.first[family(af)].get();
+    std::iter::from_fn(move || {
+        let this = nh;
+        (!this.is_null() && k.fuel()).then(|| {
+            nh = k[this].nh_next.next.get();
+            this
+        })
+    })
+}

@@ -14,6 +14,7 @@ use crate::kern::callout::Callout;
 use crate::kern::cell::{F, Zero};
 use crate::kern::queue::{Link, Lists, Tailq};
 use crate::kern::slab::{Id, Object};
+use crate::kern::wait::Sleepers;
 
 /// Address family, as an index of `if_afdata` and of the routing tables; `Link` has
 /// neither.
@@ -121,16 +122,26 @@ pub const IN6_IFF_DETACHED: u32 = 0x08;
 pub const IN6_IFF_DEPRECATED: u32 = 0x10;
 /// `IN6_IFF_AUTOCONF`.
 pub const IN6_IFF_AUTOCONF: u32 = 0x40;
+/// `IN6_IFF_NOTREADY`.
+pub const IN6_IFF_NOTREADY: u32 = IN6_IFF_TENTATIVE | IN6_IFF_DUPLICATED;
+/// DAD has been stopped for good. Not in the original: only repaired code reads it.
+pub const IN6_IFF_PURGED: u32 = 0x1_0000;
 
 /// `NDPRF_ONLINK`.
 pub const NDPRF_ONLINK: u32 = 0x1;
 /// `NDPRF_DETACHED`.
 pub const NDPRF_DETACHED: u32 = 0x2;
+/// Taken off `V_nd_prefix`. Not in the original: only repaired code reads it.
+pub const NDPRF_UNLINKED: u32 = 0x100;
 
 /// `ND6_IFF_ACCEPT_RTADV`.
 pub const ND6_IFF_ACCEPT_RTADV: u32 = 0x2;
 /// `ND6_IFF_IFDISABLED`.
 pub const ND6_IFF_IFDISABLED: u32 = 0x8;
+/// `ND6_IFF_AUTO_LINKLOCAL`.
+pub const ND6_IFF_AUTO_LINKLOCAL: u32 = 0x20;
+/// `ND6_IFF_NO_DAD`.
+pub const ND6_IFF_NO_DAD: u32 = 0x100;
 
 /// `RTF_UP`.
 pub const RTF_UP: u32 = 0x1;
@@ -293,6 +304,8 @@ pub struct In6Ifextra {
     pub lltable: Lists<Llentry, 1>,
     /// `mld_ifinfo` exists.
     pub mld_ifinfo: F<bool>,
+    /// `lltable` is off `V_lltables`: nothing is linked into it any more.
+    pub llt_dead: F<bool>,
 }
 
 impl Object for In6Ifextra {
@@ -309,6 +322,8 @@ pub struct InIfinfo {
     pub ii_llt: Lists<Llentry, 1>,
     /// `ii_allhosts`: the membership of 224.0.0.1; one reference.
     pub ii_allhosts: F<InmId>,
+    /// `ii_llt` is off `V_lltables`: nothing is linked into it any more.
+    pub llt_dead: F<bool>,
 }
 
 impl Object for InIfinfo {
@@ -427,6 +442,8 @@ pub struct Dadq {
     pub dad_refcnt: F<u32>,
     /// `dad_ondadq`.
     pub dad_ondadq: F<bool>,
+    /// `dad_ns_tcount`.
+    pub dad_ns_tcount: F<u8>,
     /// `dad_ns_ocount`.
     pub dad_ns_ocount: F<u8>,
     /// `dad_timer_ch`.
@@ -526,7 +543,7 @@ impl Object for Nhop {
 }
 
 /// How many members a nexthop group may have.
-pub const NMEMBERS: usize = 4;
+pub const NMEMBERS: usize = 8;
 
 /// `struct nhgrp_object` and its `nhgrp_priv`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -614,7 +631,9 @@ pub struct FibData {
     /// `fd_failed_rebuilds`.
     pub fd_failed_rebuilds: F<u32>,
     /// `number_nhops`: how many slots it has now.
-    pub number_nhops: F<u8>,
+    pub number_nhops: F<u16>,
+    /// `fd_num_changes`: since its callout last ran.
+    pub fd_num_changes: F<u32>,
     /// `fd_gen`.
     pub fd_gen: F<u32>,
     /// `fd_callout`, bound to the RIB's lock.
@@ -658,6 +677,7 @@ impl Default for FibData {
             hit_nhops: F::default(),
             fd_failed_rebuilds: F::default(),
             number_nhops: F::default(),
+            fd_num_changes: F::default(),
             fd_gen: F::default(),
             fd_callout: Callout::default(),
             fd_callout_action: F::default(),
@@ -680,6 +700,18 @@ impl Object for FibData {
     fn poison(&self, _: Option<u8>) {}
 }
 
+/// Pointer to a table of link-layer entries, by the afdata that it is part of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Llt {
+    /// NULL.
+    #[default]
+    Null,
+    /// `ii_llt` of an in_ifinfo.
+    V4(IiId),
+    /// `lltable` of an in6_ifextra.
+    V6(ExtId),
+}
+
 /// State of a link-layer entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LleState {
@@ -697,6 +729,8 @@ pub enum LleState {
 pub struct Llentry {
     /// Family of its table.
     pub af: F<Af>,
+    /// `lle_tbl`; no reference.
+    pub lle_tbl: F<Llt>,
     /// `lle_tbl->llt_ifp`; no reference.
     pub llt_ifp: F<IfId>,
     /// `lle_next`: in its table.
@@ -713,6 +747,10 @@ pub struct Llentry {
     pub is_static: F<bool>,
     /// `ln_state`.
     pub state: F<LleState>,
+    /// `la_asked`.
+    pub la_asked: F<u8>,
+    /// `ln_router`.
+    pub ln_router: F<bool>,
     /// `lle_timer`; one reference while armed.
     pub lle_timer: Callout,
 }
@@ -736,10 +774,20 @@ pub struct Inpcb {
     pub af: F<Af>,
     /// `inp_refcount`.
     pub inp_refcount: F<u32>,
+    /// `inp_socket` is set: the socket's reference.
+    pub inp_socket: F<bool>,
+    /// `f_count` of the socket's file: the descriptor and the system calls on it.
+    pub f_count: F<u8>,
     /// `INP_FREED` is set.
     pub inp_freed: F<bool>,
+    /// `INP_DROPPED` is set: the connection was given up.
+    pub inp_dropped: F<bool>,
     /// Connected.
     pub connected: F<bool>,
+    /// `TCPS_ESTABLISHED`: the peer has answered.
+    pub established: F<bool>,
+    /// `inp_lport` is set.
+    pub inp_lport: F<bool>,
     /// `inp_faddr`, `in6p_faddr`.
     pub faddr: F<Addr>,
     /// `inp_laddr`, `in6p_laddr`.
@@ -748,6 +796,8 @@ pub struct Inpcb {
     pub in6p_hops: F<i16>,
     /// `inp_route.ro_nh`, `inp_route6.ro_nh`; one reference.
     pub ro_nh: F<NhRef>,
+    /// `ro_dst` of that route.
+    pub ro_dst: F<Addr>,
     /// `inp_rt_cookie`: the RIB's generation when it was looked up.
     pub inp_rt_cookie: F<u32>,
     /// Data is sent and not acknowledged.
@@ -845,6 +895,8 @@ pub enum EpairQueue {
 pub struct Softc {
     /// Which driver's.
     pub driver: F<Driver>,
+    /// Which interface slot it serves.
+    pub name: F<u8>,
     /// `ifp`, `tun_ifp`; no reference.
     pub ifp: F<IfId>,
     /// `oifp`: the other half of an epair; no reference.
@@ -853,6 +905,8 @@ pub struct Softc {
     pub state: F<EpairQueue>,
     /// Packets in the epair's queue.
     pub queued: F<u8>,
+    /// `tun_dev` is there to be opened.
+    pub tun_dev: F<bool>,
     /// `TUN_OPEN`.
     pub tun_open: F<bool>,
     /// `TUN_INITED`.
@@ -861,6 +915,15 @@ pub struct Softc {
     pub tun_dying: F<bool>,
     /// `tun_busy`.
     pub tun_busy: F<u8>,
+    /// `tun_cv`: the destroyer waits until nobody is busy with the device.
+    pub tun_cv: Sleepers,
+    /// `tun_dev->si_threadcount` and `cdp_fdpriv_dtrc`: threads inside the device's methods
+    /// and in the destructor of its file.
+    pub si_threadcount: F<u8>,
+    /// `destroy_dev` waits until there are none.
+    pub devdrn: Sleepers,
+    /// The device's file is open, with `tundtor` as its destructor (`devfs_set_cdevpriv`).
+    pub cdevpriv: F<bool>,
     /// The node of an ng_iface.
     pub node: F<NodeId>,
 }
@@ -896,6 +959,8 @@ pub struct NgNode {
     /// The far nodes of its hooks `inet` and `inet6` (iface) or `session` (pppoe);
     /// one reference each.
     pub hooks: [F<NodeId>; 2],
+    /// It holds the reference of its own, from `ng_make_node` until its shutdown method.
+    pub own: F<bool>,
 }
 
 impl Object for NgNode {
@@ -962,8 +1027,8 @@ zeroed!(Ifnet {
     if_description,
     if_clones_linked
 });
-zeroed!(In6Ifextra { ifp, nd_flags, chlim, lltable, mld_ifinfo });
-zeroed!(InIfinfo { ifp, ii_llt, ii_allhosts });
+zeroed!(In6Ifextra { ifp, nd_flags, chlim, lltable, mld_ifinfo, llt_dead });
+zeroed!(InIfinfo { ifp, ii_llt, ii_allhosts, llt_dead });
 zeroed!(Ifaddr {
     af,
     ifa_refcnt,
@@ -995,7 +1060,15 @@ zeroed!(NdPrefix {
     ndpr_advrtrs
 });
 zeroed!(NdDefrouter { dr_entry, rtaddr, ifp, rtlifetime, expire, installed, refcnt });
-zeroed!(Dadq { dad_list, dad_ifa, dad_refcnt, dad_ondadq, dad_ns_ocount, dad_timer_ch });
+zeroed!(Dadq {
+    dad_list,
+    dad_ifa,
+    dad_refcnt,
+    dad_ondadq,
+    dad_ns_tcount,
+    dad_ns_ocount,
+    dad_timer_ch
+});
 zeroed!(Rtentry { af, rt_dst, rt_nhop, rte_flags, rt_weight });
 zeroed!(Nhop {
     af,
@@ -1025,6 +1098,7 @@ zeroed!(FibData {
     hit_nhops,
     fd_failed_rebuilds,
     number_nhops,
+    fd_num_changes,
     fd_gen,
     fd_callout,
     fd_callout_action,
@@ -1041,6 +1115,7 @@ zeroed!(FibData {
 });
 zeroed!(Llentry {
     af,
+    lle_tbl,
     llt_ifp,
     lle_next,
     addr,
@@ -1049,6 +1124,8 @@ zeroed!(Llentry {
     deleted,
     is_static,
     state,
+    la_asked,
+    ln_router,
     lle_timer
 });
 zeroed!(Inpcb {
@@ -1056,12 +1133,18 @@ zeroed!(Inpcb {
     tcp,
     af,
     inp_refcount,
+    inp_socket,
+    f_count,
     inp_freed,
+    inp_dropped,
     connected,
+    established,
+    inp_lport,
     faddr,
     laddr,
     in6p_hops,
     ro_nh,
+    ro_dst,
     inp_rt_cookie,
     unacked,
     t_rxtshift,
@@ -1073,14 +1156,20 @@ zeroed!(Ifmultiaddr { af, group, ifma_link, ifma_ifp, ifma_refcount, enqueued, p
 zeroed!(BpfIf { bif_ifp, bif_refcnt, bif_next });
 zeroed!(Softc {
     driver,
+    name,
     ifp,
     oifp,
     state,
     queued,
+    tun_dev,
     tun_open,
     tun_inited,
     tun_dying,
     tun_busy,
+    tun_cv,
+    si_threadcount,
+    devdrn,
+    cdevpriv,
     node
 });
-zeroed!(NgNode { nd_type, name, nd_refs, closing, private, hooks });
+zeroed!(NgNode { nd_type, name, nd_refs, closing, private, hooks, own });

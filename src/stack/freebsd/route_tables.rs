@@ -1,10 +1,97 @@
 //! `sys/net/route/route_tables.c`, `sys/net/radix.c`: the table of a RIB.
+//!
+//! A radix tree is, for everything that the stack does with it, a sorted list of prefixes:
+//! by address, and of one address the longest first, as the tree's walk goes.
 
 use super::K;
+use super::invariants as inv;
+use super::nhop::family;
 use super::objects::*;
+use crate::kern::slab::ObjRef;
+use crate::kern::trace::{Func, What};
+use std::cmp::Reverse;
+
+const RADIX: &str = "sys/net/radix.c";
 
 /// The routes of a family's RIB, in key order.
 pub fn table(k: &K, af: Af) -> impl Iterator<Item = RtId> + '_ {
-    let i = af.index() & 1;
+    let i = family(af);
     (0..usize::from(k.st.rib_len[i].get())).map(move |n| k.st.rib[i][n].get())
+}
+
+/// `rnh_prefixes`.
+pub fn prefixes(k: &K, af: Af) -> u32 {
+    u32::from(k.st.rib_len[family(af)].get())
+}
+
+/// The order of the walk.
+fn key(dst: Prefix) -> (Addr, Reverse<u8>) {
+    (dst.addr, Reverse(dst.bits))
+}
+
+/// `rnh_lookup`: the route of exactly that prefix. The caller holds the RIB's lock.
+pub fn rnh_lookup(k: &K, af: Af, dst: Prefix) -> RtId {
+    table(k, af).find(|&rt| k[rt].rt_dst.get() == dst).unwrap_or(RtId::NULL)
+}
+
+/// `rnh_matchaddr`, `rn_match`: the route of the longest prefix that covers an address.
+/// The caller holds the RIB's lock.
+pub fn rn_match(k: &K, af: Af, dst: Addr) -> RtId {
+    let covers = |rt: &RtId| k[*rt].rt_dst.get().covers(dst);
+    let longest = table(k, af).filter(covers).max_by_key(|&rt| k[rt].rt_dst.get().bits);
+    longest.unwrap_or(RtId::NULL)
+}
+
+/// `rnh_addaddr`: puts a route into the tree; false when its prefix is there, or when there
+/// is no memory for a mask. More routes than the model has room for end the run.
+pub fn rnh_addaddr(k: &K, af: Af, rt: RtId) -> bool {
+    let _f = k.frame(&Func { name: "rn_addroute", file: RADIX });
+    let dst = k[rt].rt_dst.get();
+    if dst.bits != host_bits(af) && k.fails("rn_addmask") {
+        return false;
+    }
+    let at = table(k, af).take_while(|&r| key(k[r].rt_dst.get()) < key(dst)).count();
+    let (rows, n) = (&k.st.rib[family(af)], usize::from(k.st.rib_len[family(af)].get()));
+    if at < n && k[rows[at].get()].rt_dst.get() == dst {
+        return false;
+    }
+    if n == TABLE {
+        k.exhaust();
+        return false;
+    }
+    k.record(|| What::List("rib", true, ObjRef::of(rt)));
+    for i in (at..n).rev() {
+        rows[i + 1].set(rows[i].get());
+    }
+    rows[at].set(rt);
+    k.st.rib_len[family(af)].inc();
+    true
+}
+
+/// `rnh_deladdr`: takes the route of a prefix out of the tree; NULL when there is none.
+pub fn rnh_deladdr(k: &K, af: Af, dst: Prefix) -> RtId {
+    let _f = k.frame(&Func { name: "rn_delete", file: RADIX });
+    let (rows, len) = (&k.st.rib[family(af)], &k.st.rib_len[family(af)]);
+    let Some(at) = table(k, af).position(|rt| k[rt].rt_dst.get() == dst) else {
+        return RtId::NULL;
+    };
+    let rt = rows[at].get();
+    k.record(|| What::List("rib", false, ObjRef::of(rt)));
+    for i in at + 1..usize::from(len.get()) {
+        rows[i - 1].set(rows[i].get());
+    }
+    rows[usize::from(len.dec())].set(RtId::NULL);
+    rt
+}
+
+/// `rib_bump_gen`: the RIB has changed; its lookups have not, yet.
+pub fn rib_bump_gen(k: &K, af: Af) {
+    k.st.rnh_gen_rib[family(af)].inc();
+}
+
+/// What `NET_EPOCH_ASSERT` would say.
+pub fn net_epoch_assert(k: &K) {
+    if !k.in_epoch() {
+        k.violate(&inv::I14_OUTSIDE_EPOCH, ObjRef::NONE, ObjRef::NONE, [0, 0]);
+    }
 }

@@ -1,8 +1,17 @@
-//! `sys/net/rtsock.c`: the routing socket.
+//! `sys/net/rtsock.c`: the routing socket, as route(8) uses it.
+//!
+//! A second route to one prefix is a second path for the routing socket; that route(8) adds
+//! one only when asked (RTM_F_EXCL otherwise) is what its netlink form does.
 
-use super::K;
+use super::if_c::ifunit;
 use super::objects::*;
-use super::route_ctl::Rtm;
+use super::route::rib_lookup;
+use super::route_ctl::{RTM_F_EXCL, RtAddrinfo, Rtm, rib_action};
+use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
+use super::{EINVAL, ENOBUFS, ENXIO, K, invariants};
+use crate::kern::trace::Func;
+
+const FILE: &str = "sys/net/rtsock.c";
 
 /// A routing message of the user.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,7 +40,61 @@ pub enum Via {
     If(u8),
 }
 
-/// `route_output`.
-pub async fn route_output(_k: &K, _rtm: Rtm, _req: RouteReq) -> i32 {
-    0
+/// `route_output`, `rts_send`.
+pub async fn route_output(k: &K, rtm: Rtm, req: RouteReq) -> i32 {
+    let mut info = RtAddrinfo {
+        af: req.af,
+        dst: req.dst,
+        rti_flags: if req.is_static { RTF_UP | RTF_STATIC } else { RTF_UP },
+        op_flags: if req.append { 0 } else { RTM_F_EXCL },
+        ..RtAddrinfo::default()
+    };
+    if info.is_host() {
+        info.rti_flags |= RTF_HOST;
+    }
+    match req.via {
+        Via::None => {}
+        Via::Addr(gw) => {
+            info.gateway = Gw::Addr(gw);
+            info.rti_flags |= RTF_GATEWAY;
+        }
+        Via::If(name) => {
+            let ifp = ifunit(k, name);
+            if ifp.is_null() {
+                return ENXIO;
+            }
+            info.gateway = Gw::Link(k[ifp].if_index.get());
+        }
+    }
+    let _f = k.frame(&Func { name: "route_output", file: FILE });
+    k.yield_at("route_output").await;
+    net_epoch_enter(k);
+    let error = rts_send(k, rtm, &mut info).await;
+    net_epoch_exit(k);
+    error
+}
+
+/// `rts_send`, inside its epoch section.
+async fn rts_send(k: &K, rtm: Rtm, info: &mut RtAddrinfo) -> i32 {
+    if k.fails("rtm_alloc") {
+        return ENOBUFS;
+    }
+    // fill_addrinfo: a gateway that is an address of this host is none.
+    if let Gw::Addr(gw) = info.gateway {
+        let nh = rib_lookup(k, info.af, gw).await;
+        if !nh.is_null()
+            && matches!(k[nh].gw.get(), Gw::Link(_))
+            && k[k[nh].nh_ifp.get()].if_flags.get() & IFF_LOOPBACK != 0
+        {
+            info.rti_flags &= !RTF_GATEWAY;
+        }
+    }
+    if rtm == Rtm::Add && info.gateway == Gw::None {
+        return EINVAL;
+    }
+    let error = rib_action(k, rtm, info).await;
+    if error == 0 && rtm != Rtm::Add {
+        invariants::user_changed_route(k, info.af, info.dst);
+    }
+    error
 }

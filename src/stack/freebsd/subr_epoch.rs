@@ -84,12 +84,16 @@ fn kick(k: &K) {
 /// errno-like result, is of no interest.
 pub async fn epoch_call_task(k: &K) -> i32 {
     let _f = k.frame(&Func { name: "epoch_call_task", file: FILE });
-    while let Some(callback) = k.st.net_epoch.next(k) {
-        k.yield_at("epoch_call_task:next").await;
+    loop {
+        // Before it is taken: what a callback that nobody has any more works on would be
+        // nobody's for the books.
+        if k.st.net_epoch.ready() {
+            k.yield_at("epoch_call_task:next").await;
+        }
+        let Some(callback) = k.st.net_epoch.next(k) else { return 0 };
         call(k, callback).await;
         k.st.net_epoch.done(k);
     }
-    0
 }
 
 async fn call(k: &K, callback: Callback) {

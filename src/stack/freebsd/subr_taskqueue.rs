@@ -1,14 +1,18 @@
 //! `sys/kern/subr_taskqueue.c`: work put off to a thread.
 //!
 //! Tasks wait until an operation runs them (`taskqueue`), time passes, or a thread
-//! drains one.
+//! drains one. epair has a queue and a thread of its own.
 
 use super::objects::*;
 use super::{K, Thread};
 use super::{if_c, if_epair, in_mcast, in6_mcast};
+use crate::kern::taskqueue::Taskqueue;
 use crate::kern::trace::Func;
 
 const FILE: &str = "sys/kern/subr_taskqueue.c";
+
+/// A queue of tasks.
+pub type Queue = Taskqueue<Task, 16>;
 
 /// A task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,30 +29,45 @@ pub enum Task {
     In6mRelease,
 }
 
+/// A taskqueue: what is in it, and who runs it.
+fn queue_of(k: &K, task: Task) -> (&Queue, Thread) {
+    match task {
+        Task::EpairTx(_) => (&k.st.epair_taskqueue, Thread::EpairTaskqueue),
+        _ => (&k.st.taskqueue, Thread::Taskqueue),
+    }
+}
+
 /// `taskqueue_enqueue`.
 pub fn taskqueue_enqueue(k: &K, task: Task) {
-    k.st.taskqueue.enqueue(k, task);
+    queue_of(k, task).0.enqueue(k, task);
 }
 
 /// `taskqueue_drain`.
 pub async fn taskqueue_drain(k: &K, task: Task) {
     let _f = k.frame(&Func { name: "taskqueue_drain", file: FILE });
     k.yield_at("taskqueue_drain").await;
-    if k.st.taskqueue.kick() {
-        k.spawn(Thread::Taskqueue, 0);
+    let (queue, thread) = queue_of(k, task);
+    if queue.kick() {
+        k.spawn(thread, 0);
     }
-    k.st.taskqueue.drain(k, task).await;
+    queue.drain(k, task).await;
 }
 
-/// `taskqueue_thread_loop`: runs the queued tasks, one after the other.
-pub async fn taskqueue_thread_loop(k: &K) -> i32 {
+/// `taskqueue_thread_loop`: runs the tasks of one queue, one after the other.
+pub async fn taskqueue_thread_loop(k: &K, queue: &Queue) -> i32 {
     let _f = k.frame(&Func { name: "taskqueue_thread_loop", file: FILE });
-    while let Some((task, _)) = k.st.taskqueue.next(k) {
+    while let Some((task, _)) = queue.next(k) {
         k.yield_at("taskqueue_run_locked:next").await;
         run(k, task).await;
-        k.st.taskqueue.done(k);
+        queue.done(k);
     }
     0
+}
+
+/// Both queues run until they are empty: an operation, or what time that passes brings.
+pub async fn run_all(k: &K) -> i32 {
+    taskqueue_thread_loop(k, &k.st.taskqueue).await;
+    taskqueue_thread_loop(k, &k.st.epair_taskqueue).await
 }
 
 async fn run(k: &K, task: Task) {

@@ -7,12 +7,14 @@
 use super::K;
 use super::if_c::{Ioctl, ifioctl};
 use super::mpd;
+use super::netisr;
 use super::ng_base::ngm_shutdown;
 use super::objects::*;
 use super::route_ctl::Rtm;
 use super::route_tables::table;
-use super::rtsock::{RouteReq, route_output};
+use super::rtsock::{RouteReq, Via, route_output};
 use super::{NSOCKS, if_tuntap, kern_timeout, tcp_usrreq, udp_usrreq};
+use crate::kern::cell::F;
 
 /// A step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub enum Teardown {
     /// Close tun0.
     CloseTun,
     /// Delete a route that the user made.
-    DeleteRoute(Af, Prefix),
+    DeleteRoute(Af, Prefix, Via),
     /// Drop a PPPoE session.
     SessionDown(u8),
     /// Shut an iface node down.
@@ -31,6 +33,8 @@ pub enum Teardown {
     Destroy(u8),
     /// Delete an address of lo0.
     DeleteAddress(Af, Addr),
+    /// Serve a packet that waits.
+    Netisr,
     /// Let time pass.
     Advance,
 }
@@ -53,9 +57,8 @@ pub fn next(k: &K, n: u32) -> Option<Teardown> {
         return Some(Teardown::CloseTun);
     }
     for af in [Af::Inet, Af::Inet6] {
-        let user = table(k, af).find(|&rt| made_by_user(k, rt));
-        if let Some(rt) = user {
-            return Some(Teardown::DeleteRoute(af, st.rts.raw(rt).rt_dst.get()));
+        if let Some((dst, via)) = table(k, af).find_map(|rt| made_by_user(k, rt)) {
+            return Some(Teardown::DeleteRoute(af, dst, via));
         }
     }
     if let Some(i) = (0..2).find(|&i| st.mpd[i].get().up) {
@@ -78,10 +81,16 @@ pub fn next(k: &K, n: u32) -> Option<Teardown> {
             a.addr.get() == super::verbs::LOOPBACK6 || a.addr.get() == super::verbs::LOOPBACK_LL
         }
     };
-    let mut ifas = st.ifas.iter();
-    let late = ifas.find(|(_, a)| a.ifa_ifp.get() == lo && !own(a) && a.ifa_refcnt.get() != 0);
-    if let Some((_, a)) = late {
-        return Some(Teardown::DeleteAddress(a.af.get(), a.addr.get()));
+    let mut ifa = st.ifnets.raw(lo).if_addrhead.first.get();
+    while !ifa.is_null() && k.fuel() {
+        let a = st.ifas.raw(ifa);
+        if !own(a) {
+            return Some(Teardown::DeleteAddress(a.af.get(), a.addr.get()));
+        }
+        ifa = a.ifa_link.next.get();
+    }
+    if !st.netisr.is_empty() {
+        return Some(Teardown::Netisr);
     }
     let ended = st.advanced.get();
     if ended < ROUNDS {
@@ -91,15 +100,29 @@ pub fn next(k: &K, n: u32) -> Option<Teardown> {
     None
 }
 
-/// Whether a route is the user's: neither an address's nor a router advertisement's.
-fn made_by_user(k: &K, rt: RtId) -> bool {
-    let flags = |nh: NhId| k.st.nhops.raw(nh).rt_flags.get();
-    let user = |nh| flags(nh) & (RTF_STATIC | RTF_PINNED) == RTF_STATIC;
-    match k.st.rts.raw(rt).rt_nhop.get() {
-        NhRef::Null => false,
-        NhRef::Nh(nh) => user(nh),
-        NhRef::Nhg(g) => user(k.st.nhgrps.raw(g).nhops[0].get()),
-    }
+/// A path of a route that is the user's, neither an address's nor a router
+/// advertisement's: its prefix, and the gateway that a multipath route needs to be told.
+fn made_by_user(k: &K, rt: RtId) -> Option<(Prefix, Via)> {
+    let route = k.st.rts.raw(rt);
+    let users = |nh: NhId| {
+        let n = k.st.nhops.raw(nh);
+        let advertised = matches!(n.gw.get(), Gw::Addr(gw) if gw >> 48 == 0xfe80);
+        let flags = n.rt_flags.get();
+        flags & RTF_PINNED == 0 && (flags & RTF_STATIC != 0 || !advertised)
+    };
+    let via = match route.rt_nhop.get() {
+        NhRef::Null => None,
+        NhRef::Nh(nh) => users(nh).then_some(Via::None),
+        NhRef::Nhg(g) => {
+            let mut paths = k.st.nhgrps.raw(g).nhops.iter().map(F::get);
+            let path = paths.find(|&nh| !nh.is_null() && users(nh))?;
+            match k.st.nhops.raw(path).gw.get() {
+                Gw::Addr(gw) => Some(Via::Addr(gw)),
+                _ => None,
+            }
+        }
+    };
+    via.map(|via| (route.rt_dst.get(), via))
 }
 
 /// Runs a step.
@@ -108,8 +131,8 @@ pub async fn step(k: &K, step: Teardown) -> i32 {
         Teardown::Close(i) if i < 2 => tcp_usrreq::tcp_usr_close(k, i as usize).await,
         Teardown::Close(i) => udp_usrreq::udp_close(k, i as usize).await,
         Teardown::CloseTun => if_tuntap::tunclose(k).await,
-        Teardown::DeleteRoute(af, dst) => {
-            let req = RouteReq { af, dst, ..RouteReq::default() };
+        Teardown::DeleteRoute(af, dst, via) => {
+            let req = RouteReq { af, dst, via, ..RouteReq::default() };
             route_output(k, Rtm::Delete, req).await
         }
         Teardown::SessionDown(unit) => mpd::session_down(k, unit).await,
@@ -117,6 +140,7 @@ pub async fn step(k: &K, step: Teardown) -> i32 {
         Teardown::Destroy(name) => ifioctl(k, name, Ioctl::Ifdestroy).await,
         Teardown::DeleteAddress(Af::Inet, addr) => ifioctl(k, 0, Ioctl::Difaddr(addr)).await,
         Teardown::DeleteAddress(_, addr) => ifioctl(k, 0, Ioctl::DifaddrIn6(addr)).await,
+        Teardown::Netisr => netisr::swi_net(k).await,
         Teardown::Advance => kern_timeout::advance(k, 7_200_000, u32::MAX).await,
     }
 }

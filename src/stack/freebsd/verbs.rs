@@ -533,7 +533,7 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
         ADVANCE => kern_timeout::advance(k, pick(&TIME_VALUES, a), u32::MAX).await,
         NEXT_CALLOUT => kern_timeout::next_callout(k).await,
         EPOCH => subr_epoch::epoch_call_task(k).await,
-        TASKQUEUE => subr_taskqueue::taskqueue_thread_loop(k).await,
+        TASKQUEUE => subr_taskqueue::run_all(k).await,
         FIB_ALGO => {
             let af = if a == 0 { Af::Inet6 } else { Af::Inet };
             let flm = if b == 0 { Flm::RadixLockless } else { Flm::Radix };

@@ -1,0 +1,495 @@
+//! What only holds when no thread is alive: I2's lists, I10, I16 to I20, the digest of the
+//! control plane, and the final audit.
+//!
+//! I17 and I18 are judged in both directions: a flag has its route, and a route that an
+//! address, a prefix or a router brings has its flag. Routes of addresses and prefixes are
+//! pinned, a router's is a default route through a gateway that is neither pinned nor
+//! static. One exception, where the checks say `users` and `user_routers`: a route that the
+//! user has changed or deleted is the user's, see [`user_changed_route`].
+
+use super::K;
+use super::census::slots;
+use super::invariants::*;
+use super::lists::{Listed, chain};
+use super::objects::*;
+use super::route_tables::table;
+use crate::kern::slab::{ObjRef, Object, Slab};
+
+const NONE: ObjRef = ObjRef::NONE;
+const FAMILIES: [Af; 2] = [Af::Inet, Af::Inet6];
+
+/// The checks at rest. Whether all is well.
+pub fn check(k: &K, on: &Listed) -> bool {
+    membership(k, on)
+        && indices(k, on)
+        && instances(k)
+        && contents(k)
+        && prefixes(k, on)
+        && addresses(k, on)
+        && routers(k, on)
+        && owners(k, on)
+}
+
+/// I2: all lists or none.
+fn membership(k: &K, on: &Listed) -> bool {
+    for (i, a) in k.st.ifas.iter() {
+        let bit = |set: u64| set >> i.slot() & 1 != 0;
+        let ip = a.af.get() != Af::Link;
+        let listed = bit(on.addrhead);
+        if bit(on.ifaddrs) != (listed && ip) || bit(on.hashed) != (listed && ip) {
+            let detail = [u32::from(listed), u32::from(bit(on.ifaddrs))];
+            k.violate(&I02_MEMBERSHIP, ObjRef::of(i), NONE, detail);
+            return false;
+        }
+    }
+    true
+}
+
+/// I5's modules, I16's indices and the modules' data.
+fn indices(k: &K, on: &Listed) -> bool {
+    let st = &k.st;
+    for af in [V4, V6] {
+        if st.nh_idx_head[af].get() & !1 != on.nh_idx[af] {
+            let (used, linked) = (st.nh_idx_head[af].get() & !1, on.nh_idx[af]);
+            let detail = [(used ^ linked).trailing_zeros(), af as u32];
+            k.violate(&I16_NH_IDX, NONE, NONE, detail);
+            return false;
+        }
+    }
+    let mut instances = [[0u8; 2]; 2];
+    let mut data = [0u8; 2];
+    for (_, d) in st.fds.iter() {
+        let af = d.af.get().index() & 1;
+        instances[d.fd_flm.get() as usize][af] += 1;
+        data[af] += u8::from(d.fd_flm.get() == Flm::RadixLockless && d.algo_data.get());
+    }
+    for (af, &n) in data.iter().enumerate() {
+        let counter = st.lradix_data[af].get();
+        if counter != n {
+            k.violate(&I16_MODULE_DATA, NONE, NONE, [u32::from(counter), u32::from(n)]);
+            return false;
+        }
+    }
+    for (flm, counts) in instances.iter().enumerate() {
+        for (af, &n) in counts.iter().enumerate() {
+            let counter = st.flm_refcount[flm][af].get();
+            if counter != n {
+                k.violate(&I05_FLM_REFCOUNT, NONE, NONE, [u32::from(counter), u32::from(n)]);
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// I19.
+fn instances(k: &K) -> bool {
+    let st = &k.st;
+    for af in [V4, V6] {
+        let dp = st.v_inet_dp[af].get();
+        let mut linked = 0;
+        for (i, d) in st.fds.iter().filter(|(_, d)| d.af.get().index() == af) {
+            let subscribed = st.rnh_subscribers[af].iter().filter(|s| s.get() == i).count();
+            let is_linked = d.fd_linked.get();
+            linked += u32::from(is_linked);
+            let wrong = u32::from(is_linked != (dp == i))
+                | u32::from(is_linked == d.fd_dead.get()) << 1
+                | u32::from(subscribed != usize::from(is_linked)) << 2
+                | u32::from(!is_linked && d.fd_callout.pending()) << 3
+                | u32::from(d.subscribed.get() != is_linked) << 4;
+            if wrong != 0 {
+                k.violate(&I19_ONE_INSTANCE, ObjRef::of(i), NONE, [wrong, af as u32]);
+                return false;
+            }
+        }
+        if linked != 1 {
+            k.violate(&I19_ONE_INSTANCE, NONE, NONE, [linked, af as u32 | 2]);
+            return false;
+        }
+    }
+    true
+}
+
+/// The longest that a FIB instance may differ from its RIB, ms.
+fn bound(d: &FibData) -> u64 {
+    1000.max(50 << d.fd_failed_rebuilds.get().min(10))
+}
+
+/// I10 and I20.
+fn contents(k: &K) -> bool {
+    let st = &k.st;
+    for af in [V4, V6] {
+        let fd = st.v_inet_dp[af].get();
+        let d = st.fds.raw(fd);
+        let me = ObjRef::of(fd);
+        let pending = rebuild_pending(d);
+        if st.rnh_gen[af].get() != st.rnh_gen_rib[af].get() {
+            let left = d.fd_callout.due().map_or(0, |(at, _)| at.saturating_sub(k.now()));
+            if !pending || left > bound(d) {
+                let detail = [u32::from(pending), left.min(u64::from(u32::MAX)) as u32];
+                k.violate(&I20_REBUILD_PENDING, me, NONE, detail);
+                return false;
+            }
+            continue;
+        }
+        let gone = st.notes.detached.get();
+        if gone != 0 && !pending {
+            for (ifp, _) in st.ifnets.iter().filter(|(i, _)| gone >> i.slot() & 1 != 0) {
+                if slots(d).any(|nh| names(k, nh, ifp)) {
+                    k.violate(&I10_FIB_DETACHED, ObjRef::of(ifp), me, [Left::Fib as u32, 1]);
+                    return false;
+                }
+            }
+        }
+        if d.fd_flm.get() == Flm::Radix {
+            continue;
+        }
+        let rib = usize::from(st.rib_len[af].get()).min(TABLE);
+        if usize::from(d.table_len.get()) != rib {
+            let detail = [u32::from(d.table_len.get()), rib as u32];
+            k.violate(&I20_FIB_EQUALS_RIB, me, NONE, detail);
+            return false;
+        }
+        for n in 0..rib {
+            let e = d.table[n].get();
+            let rt = st.rib[af][n].get();
+            let r = st.rts.raw(rt);
+            let slot = usize::from(e.slot) % NFIBNH;
+            if e.dst != r.rt_dst.get()
+                || d.nh_ref[slot].get() == 0
+                || d.nh_idx[slot].get() != r.rt_nhop.get()
+            {
+                k.violate(&I20_FIB_EQUALS_RIB, me, ObjRef::of(rt), [n as u32, u32::MAX]);
+                return false;
+            }
+        }
+    }
+    true
+}
+
+// ---- I17, I18 ----------------------------------------------------------------------
+
+/// The route to `dst` and its nexthop, when it is not a group.
+fn route(k: &K, af: Af, dst: Prefix) -> Option<(RtId, NhRef)> {
+    let rt = table(k, af).find(|&rt| k.st.rts.raw(rt).rt_dst.get() == dst)?;
+    Some((rt, k.st.rts.raw(rt).rt_nhop.get()))
+}
+
+/// Whether the user has changed a route.
+fn users(k: &K, rt: RtId) -> bool {
+    k.st.notes.user_routes.get() >> rt.slot() & 1 != 0
+}
+
+/// A nexthop by the interface itself, pinned.
+fn by_interface(n: &Nhop) -> bool {
+    n.rt_flags.get() & RTF_PINNED != 0 && matches!(n.gw.get(), Gw::Link(_))
+}
+
+/// Whether the route to `dst` is there and is what `is` says, or is the user's now.
+fn owns(k: &K, af: Af, dst: Prefix, is: impl Fn(&Nhop) -> bool) -> bool {
+    match route(k, af, dst) {
+        Some((rt, NhRef::Nh(nh))) => is(k.st.nhops.raw(nh)) || users(k, rt),
+        Some((rt, _)) => users(k, rt),
+        None => false,
+    }
+}
+
+/// The route of a prefix: by its interface.
+fn is_prefix_route(p: &NdPrefix, n: &Nhop) -> bool {
+    by_interface(n) && n.nh_ifp.get() == p.ndpr_ifp.get()
+}
+
+/// I17: a prefix that is on link has its route, and is the only one of its value.
+fn prefixes(k: &K, on: &Listed) -> bool {
+    let st = &k.st;
+    let online = |p: &NdPrefix| p.ndpr_stateflags.get() & NDPRF_ONLINK != 0;
+    for (i, p) in st.prefixes.iter() {
+        if on.prefixes >> i.slot() & 1 == 0 || !online(p) {
+            continue;
+        }
+        let dst = p.ndpr_prefix.get();
+        if !owns(k, Af::Inet6, dst, |n| is_prefix_route(p, n)) {
+            k.violate(&I17_ONLINK, ObjRef::of(i), NONE, [0, 0]);
+            return false;
+        }
+        let twin = st
+            .prefixes
+            .iter()
+            .find(|(o, q)| o.slot() > i.slot() && online(q) && q.ndpr_prefix.get() == dst);
+        if let Some((o, _)) = twin {
+            k.violate(&I17_ONLINK, ObjRef::of(i), ObjRef::of(o), [1, 0]);
+            return false;
+        }
+    }
+    true
+}
+
+/// The destination of the route that an address with IFA_ROUTE owns
+/// (`ia_getrtprefix`, `in6_handle_dstaddr_rtrequest`).
+fn ifa_prefix(k: &K, a: &Ifaddr) -> Prefix {
+    let host = host_bits(a.af.get());
+    if a.af.get() == Af::Inet6 {
+        return Prefix::new(a.dstaddr.get(), host);
+    }
+    let flags = k.st.ifnets.raw(a.ifa_ifp.get()).if_flags.get();
+    if flags & IFF_POINTOPOINT != 0 {
+        Prefix::new(a.dstaddr.get(), host)
+    } else if flags & IFF_LOOPBACK != 0 {
+        Prefix::new(a.addr.get(), host)
+    } else {
+        Prefix::new(a.addr.get(), a.bits.get())
+    }
+}
+
+/// The route that an address owns: with itself as source.
+fn is_ifa_route(ifa: IfaId, n: &Nhop) -> bool {
+    by_interface(n) && n.nh_ifa.get() == ifa
+}
+
+/// The route of an address to itself: by lo0, about its interface.
+fn is_self_route(k: &K, a: &Ifaddr, n: &Nhop) -> bool {
+    by_interface(n) && n.nh_ifp.get() == k.st.v_loif.get() && n.nh_aifp.get() == a.ifa_ifp.get()
+}
+
+/// I18: flags of addresses.
+fn addresses(k: &K, on: &Listed) -> bool {
+    for (i, a) in k.st.ifas.iter() {
+        let (flags, af) = (a.ifa_flags.get(), a.af.get());
+        if on.addrhead >> i.slot() & 1 == 0 || af == Af::Link {
+            continue;
+        }
+        if flags & IFA_ROUTE != 0 && !owns(k, af, ifa_prefix(k, a), |n| is_ifa_route(i, n)) {
+            k.violate(&I18_IFA_ROUTE, ObjRef::of(i), NONE, [0, 0]);
+            return false;
+        }
+        let host = Prefix::new(a.addr.get(), host_bits(af));
+        if flags & IFA_RTSELF != 0 && !owns(k, af, host, |n| is_self_route(k, a, n)) {
+            k.violate(&I18_IFA_RTSELF, ObjRef::of(i), NONE, [0, 0]);
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether a nexthop is a router's, as `rib_add_default_route` makes it: through a
+/// link-local address. The user's gateways are global ones.
+fn is_router_route(n: &Nhop) -> bool {
+    n.nh_flags.get() & NHF_DEFAULT != 0
+        && n.rt_flags.get() & (RTF_PINNED | RTF_STATIC) == 0
+        && matches!(n.gw.get(), Gw::Addr(a) if a >> 48 == 0xfe80)
+}
+
+/// Whether a nexthop, or one of a group, is what `is` says.
+fn any_path(k: &K, nh: NhRef, is: impl Fn(&Nhop) -> bool) -> bool {
+    match nh {
+        NhRef::Null => false,
+        NhRef::Nh(nh) => is(k.st.nhops.raw(nh)),
+        NhRef::Nhg(g) => {
+            let members = k.st.nhgrps.raw(g).nhops.iter().map(|nh| nh.get());
+            members.filter(|nh| !nh.is_null()).any(|nh| is(k.st.nhops.raw(nh)))
+        }
+    }
+}
+
+/// I18: routers.
+fn routers(k: &K, on: &Listed) -> bool {
+    let st = &k.st;
+    let default = route(k, Af::Inet6, Prefix::new(0, 0));
+    for (i, d) in st.routers.iter() {
+        if on.routers >> i.slot() & 1 == 0 {
+            continue;
+        }
+        let through = |n: &Nhop| n.gw.get() == Gw::Addr(d.rtaddr.get());
+        let excused = &st.notes.user_routers;
+        if !d.installed.get() || default.is_some_and(|(_, nh)| any_path(k, nh, through)) {
+            excused.set(excused.get() & !(1 << i.slot()));
+        } else if excused.get() >> i.slot() & 1 == 0 {
+            k.violate(&I18_INSTALLED, ObjRef::of(i), NONE, [0, 0]);
+            return false;
+        }
+    }
+    true
+}
+
+/// I17 and I18, from the routes' side: each route that something brings has its owner.
+fn owners(k: &K, on: &Listed) -> bool {
+    let st = &k.st;
+    for af in FAMILIES {
+        for rt in table(k, af) {
+            let NhRef::Nh(nh) = st.rts.raw(rt).rt_nhop.get() else { continue };
+            let (dst, n) = (st.rts.raw(rt).rt_dst.get(), st.nhops.raw(nh));
+            if users(k, rt) {
+                continue;
+            }
+            if is_router_route(n) && af == Af::Inet6 && dst.bits == 0 {
+                let owner = st.routers.iter().any(|(i, d)| {
+                    on.routers >> i.slot() & 1 != 0
+                        && d.installed.get()
+                        && n.gw.get() == Gw::Addr(d.rtaddr.get())
+                });
+                if !owner {
+                    k.violate(&I18_INSTALLED, ObjRef::of(rt), ObjRef::of(nh), [1, 0]);
+                    return false;
+                }
+            }
+            if n.rt_flags.get() & RTF_PINNED == 0 || has_owner(k, on, af, dst, n) {
+                continue;
+            }
+            let rule = match (af, dst.bits == host_bits(af)) {
+                (Af::Inet6, false) => &I17_ONLINK,
+                (_, true) if n.nh_ifp.get() == st.v_loif.get() => &I18_IFA_RTSELF,
+                _ => &I18_IFA_ROUTE,
+            };
+            k.violate(rule, ObjRef::of(rt), ObjRef::of(nh), [2, 0]);
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether a pinned route has a prefix or an address that owns it. The self route of an
+/// IPv4 address has no flag: any address of that value on its interface will do.
+fn has_owner(k: &K, on: &Listed, af: Af, dst: Prefix, n: &Nhop) -> bool {
+    let st = &k.st;
+    let by_address = st.ifas.iter().any(|(i, a)| {
+        if on.addrhead >> i.slot() & 1 == 0 || a.af.get() != af {
+            return false;
+        }
+        let flags = a.ifa_flags.get();
+        let routed = flags & IFA_ROUTE != 0 && ifa_prefix(k, a) == dst && is_ifa_route(i, n);
+        let host = dst.bits == host_bits(af) && a.addr.get() == dst.addr;
+        routed || host && (af == Af::Inet || flags & IFA_RTSELF != 0) && is_self_route(k, a, n)
+    });
+    by_address
+        || af == Af::Inet6
+            && st.prefixes.iter().any(|(i, p)| {
+                on.prefixes >> i.slot() & 1 != 0
+                    && p.ndpr_stateflags.get() & NDPRF_ONLINK != 0
+                    && p.ndpr_prefix.get() == dst
+                    && is_prefix_route(p, n)
+            })
+}
+
+// ---- the digest --------------------------------------------------------------------
+
+fn mix(h: u64, v: u64) -> u64 {
+    (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+}
+
+/// What the control plane comes to. Two states with the same interfaces, addresses,
+/// routes, prefixes and routers have the same digest, whatever objects they are made of.
+pub fn digest(k: &K) -> Digest {
+    let st = &k.st;
+    let mut d = Digest::default();
+    // An interface by its name; one that is off V_ifnet is nobody's any more.
+    let name = |ifp: IfId| u64::from(st.ifnets.raw(ifp).name.get());
+    let gone = |ifp: IfId| st.ifnets.raw(ifp).if_flags.get() & IFF_DYING != 0;
+    for (i, n) in st.ifnets.iter() {
+        if gone(i) {
+            continue;
+        }
+        d.interfaces = d.interfaces.wrapping_add(mix(name(i), u64::from(n.renamed.get())));
+        if n.if_flags.get() & IFF_UP != 0 {
+            d.up |= 1 << (n.name.get() & 15);
+        }
+        for ifa in chain(n.if_addrhead.first.get(), |a| st.ifas.raw(a).ifa_link.next.get()) {
+            let a = st.ifas.raw(ifa);
+            let mut h = mix(name(i), a.af.get() as u64);
+            h = mix(mix(h, a.addr.get()), a.dstaddr.get());
+            h = mix(h, u64::from(a.bits.get()) << 32 | u64::from(a.ifa_flags.get()));
+            d.addresses = d.addresses.wrapping_add(h);
+        }
+    }
+    for af in FAMILIES {
+        for rt in table(k, af) {
+            let r = st.rts.raw(rt);
+            let dst = r.rt_dst.get();
+            let mut h = mix(mix(af as u64, dst.addr), u64::from(dst.bits));
+            let path = |nh: NhId| {
+                let n = st.nhops.raw(nh);
+                let gw = match n.gw.get() {
+                    Gw::None => 0,
+                    Gw::Link(i) => 1 + u64::from(i),
+                    Gw::Addr(a) => a | 1 << 63,
+                };
+                mix(mix(gw, name(n.nh_ifp.get())), u64::from(n.rt_flags.get()))
+            };
+            h = match r.rt_nhop.get() {
+                NhRef::Null => h,
+                NhRef::Nh(nh) => mix(h, path(nh)),
+                NhRef::Nhg(g) => {
+                    let members = st.nhgrps.raw(g).nhops.iter().map(|nh| nh.get());
+                    let sum = members.filter(|nh| !nh.is_null()).map(path);
+                    mix(h, sum.fold(2, u64::wrapping_add))
+                }
+            };
+            d.routes = d.routes.wrapping_add(h);
+        }
+    }
+    for pr in chain(st.v_nd_prefix.first[0].get(), |p| st.prefixes.raw(p).ndpr_entry.next.get()) {
+        let p = st.prefixes.raw(pr);
+        let value = p.ndpr_prefix.get();
+        let h = mix(mix(name(p.ndpr_ifp.get()), value.addr), u64::from(value.bits));
+        d.prefixes = d.prefixes.wrapping_add(mix(h, u64::from(p.ndpr_stateflags.get())));
+    }
+    for dr in chain(st.v_nd6_defrouter.first.get(), |r| st.routers.raw(r).dr_entry.next.get()) {
+        let r = st.routers.raw(dr);
+        let h = mix(mix(name(r.ifp.get()), r.rtaddr.get()), u64::from(r.installed.get()));
+        d.routers = d.routers.wrapping_add(h);
+    }
+    d
+}
+
+// ---- the end -----------------------------------------------------------------------
+
+/// The first object of a slab that `stays` does not excuse.
+fn left<T: Object, const N: usize>(
+    slab: &Slab<T, N>,
+    stays: impl Fn(&T) -> bool,
+) -> Option<ObjRef> {
+    slab.iter().find(|(_, o)| !stays(o)).map(|(i, _)| ObjRef::of(i))
+}
+
+/// The final audit: what is left is lo0's. A route that the user has changed is pinned, so
+/// that neither its owner nor the user can delete it any more: it may stay, with its
+/// nexthop, when it is lo0's.
+pub fn audit_end(k: &K) {
+    let st = &k.st;
+    let lo = st.v_loif.get();
+    let lo_nhop = |n: &Nhop| n.nh_ifp.get() == lo && n.nh_aifp.get() == lo;
+    let on_lo = |nh: NhRef| match nh {
+        NhRef::Nh(nh) => lo_nhop(st.nhops.raw(nh)),
+        NhRef::Null | NhRef::Nhg(_) => false,
+    };
+    let lost = left(&st.ifnets, |n| n.if_index.get() == st.ifnets.raw(lo).if_index.get())
+        .or_else(|| left(&st.exts, |e| e.ifp.get() == lo))
+        .or_else(|| left(&st.ifinfos, |e| e.ifp.get() == lo))
+        .or_else(|| left(&st.ifas, |a| a.ifa_ifp.get() == lo && a.ifa_refcnt.get() != 0))
+        .or_else(|| left(&st.prefixes, |p| p.ndpr_ifp.get() == lo && p.ndpr_addrcnt.get() != 0))
+        .or_else(|| left(&st.routers, |_| false))
+        .or_else(|| left(&st.dads, |_| false))
+        .or_else(|| left(&st.rts, |r| r.rte_flags.get() & RTF_UP != 0 && on_lo(r.rt_nhop.get())))
+        .or_else(|| left(&st.nhops, |n| n.nh_refcnt.get() != 0 && lo_nhop(n)))
+        .or_else(|| left(&st.nhgrps, |_| false))
+        .or_else(|| left(&st.fds, |d| d.fd_linked.get()))
+        .or_else(|| left(&st.lles, |l| l.llt_ifp.get() == lo && l.linked.get()))
+        .or_else(|| left(&st.inps, |_| false))
+        .or_else(|| left(&st.inms, |m| m.ifp.get() == lo && m.refcount.get() != 0))
+        .or_else(|| left(&st.ifmas, |m| m.ifma_ifp.get() == lo && m.ifma_refcount.get() != 0))
+        .or_else(|| left(&st.bpfs, |b| b.bif_ifp.get() == lo && b.bif_refcnt.get() != 0))
+        .or_else(|| left(&st.softcs, |_| false))
+        .or_else(|| left(&st.nodes, |_| false));
+    if let Some(obj) = lost {
+        k.violate(&LEAK_AT_END, obj, NONE, [0, 0]);
+        return;
+    }
+    let queues = u32::from(!st.net_epoch.is_idle())
+        | u32::from(!st.taskqueue.is_idle() || !st.epair_taskqueue.is_idle()) << 1
+        | u32::from(!st.inm_free_list.is_empty()) << 2
+        | u32::from(!st.in6m_free_list.is_empty()) << 3
+        | u32::from(!st.netisr.is_empty()) << 4
+        | u32::from(st.units.get() != 0) << 5;
+    if queues != 0 {
+        k.violate(&LEAK_AT_END, NONE, NONE, [1, queues]);
+    }
+}

@@ -1,0 +1,249 @@
+//! Who holds an object, by name: for frees and for dumps.
+//!
+//! The same knowledge as the recount's ([`super::census`]), one object at a time. A test
+//! holds the two against one another.
+
+use super::K;
+use super::census::released_ifp;
+use super::lists::chain;
+use super::objects::*;
+use super::subr_epoch::Callback;
+use crate::kern::slab::{Id, ObjRef, Object};
+
+const NONE: ObjRef = ObjRef::NONE;
+
+/// The typed name of an object.
+pub fn id<T: Object>(o: ObjRef) -> Id<T> {
+    Id::new(o.slot, o.generation)
+}
+
+/// A holder of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The object that holds; none for globals, lists and threads.
+    pub obj: ObjRef,
+    /// The field, list or queue.
+    pub field: &'static str,
+    /// Index in it, where it has one, or the thread.
+    pub index: Option<u8>,
+}
+
+/// Calls `f` for every counted holder of an object, living or freed. For an in6_ifextra
+/// and other objects without a counter: nothing.
+pub fn for_holders(k: &K, obj: ObjRef, mut f: impl FnMut(Holder)) {
+    let st = &k.st;
+    k.for_holds(|fiber, o, counted| {
+        if counted && o == obj && fiber != k.current() {
+            f(Holder { obj: NONE, field: "thread", index: Some(fiber) });
+        }
+    });
+    let mut say = |by: ObjRef, field: &'static str, index: Option<u8>| {
+        f(Holder { obj: by, field, index });
+    };
+    match obj.class {
+        0 => {
+            let me: IfId = id(obj);
+            for (n, slot) in st.ifindex_table.iter().enumerate() {
+                if slot.get() == me {
+                    say(NONE, "ifindex_table", Some(n as u8));
+                }
+            }
+            for (i, b) in st.bpfs.iter() {
+                if b.bif_ifp.get() == me {
+                    say(ObjRef::of(i), "bif_ifp", None);
+                }
+            }
+            for (i, n) in st.nhops.iter().filter(|(_, n)| n.nh_finalized.get()) {
+                if n.nh_ifp.get() == me {
+                    say(ObjRef::of(i), "nh_ifp", None);
+                }
+                if n.nh_aifp.get() == me {
+                    say(ObjRef::of(i), "nh_aifp", None);
+                }
+            }
+            for (i, m) in st.inms.iter() {
+                if released_ifp(k, m) == me {
+                    say(ObjRef::of(i), "inm_ifp", None);
+                }
+            }
+        }
+        3 => {
+            let me: IfaId = id(obj);
+            for list in lists_of_ifa(k, me).into_iter().flatten() {
+                say(NONE, list, None);
+            }
+            for (i, n) in st.nhops.iter() {
+                if n.nh_finalized.get() && n.nh_ifa.get() == me {
+                    say(ObjRef::of(i), "nh_ifa", None);
+                }
+            }
+            for (i, d) in st.dads.iter() {
+                if d.dad_ifa.get() == me {
+                    say(ObjRef::of(i), "dad_ifa", None);
+                }
+            }
+        }
+        4 => {
+            let me: PrId = id(obj);
+            if on_list(st.v_nd_prefix.first[0].get(), me, |i| {
+                st.prefixes.raw(i).ndpr_entry.next.get()
+            }) {
+                say(NONE, "V_nd_prefix", None);
+            }
+        }
+        5 => {
+            let me: DrId = id(obj);
+            if on_list(st.v_nd6_defrouter.first.get(), me, |i| {
+                st.routers.raw(i).dr_entry.next.get()
+            }) {
+                say(NONE, "V_nd6_defrouter", None);
+            }
+            for (i, p) in st.prefixes.iter() {
+                for dr in &p.ndpr_advrtrs {
+                    if dr.get() == me {
+                        say(ObjRef::of(i), "ndpr_advrtrs", None);
+                    }
+                }
+            }
+        }
+        6 => {
+            let me: DadId = id(obj);
+            if on_list(st.v_dadq.first.get(), me, |i| st.dads.raw(i).dad_list.next.get()) {
+                say(NONE, "V_dadq", None);
+            }
+        }
+        7 => {
+            for af in [Af::Inet, Af::Inet6] {
+                if super::route_tables::table(k, af).any(|rt| ObjRef::of(rt) == obj) {
+                    say(NONE, "RIB", Some(af.index() as u8));
+                }
+            }
+        }
+        8 | 9 => nh_holders(k, obj, &mut say),
+        10 => {
+            let me: FdId = id(obj);
+            for af in [V4, V6] {
+                if st.v_inet_dp[af].get() == me {
+                    say(NONE, "V_inet_dp", Some(af as u8));
+                }
+                if st.rnh_subscribers[af].iter().any(|s| s.get() == me) {
+                    say(NONE, "rnh_subscribers", Some(af as u8));
+                }
+            }
+            if on_list(st.v_fib_data_list.first.get(), me, |i| st.fds.raw(i).entries.next.get()) {
+                say(NONE, "V_fib_data_list", None);
+            }
+        }
+        11 => {
+            if st.lles.raw(id(obj)).linked.get() {
+                say(NONE, "lltable", None);
+            }
+        }
+        12 => {
+            if st.inps.raw(id(obj)).inp_socket.get() {
+                say(NONE, "inp_socket", None);
+            }
+        }
+        13 => {
+            let me: InmId = id(obj);
+            for (i, p) in st.inps.iter() {
+                for _ in p.memberships.iter().filter(|m| m.get() == me) {
+                    say(ObjRef::of(i), "memberships", None);
+                }
+            }
+            for (i, a) in st.ifas.iter() {
+                for _ in a.ia6_memberships.iter().filter(|m| m.get() == me) {
+                    say(ObjRef::of(i), "ia6_memberships", None);
+                }
+            }
+            for (i, e) in st.ifinfos.iter() {
+                if e.ii_allhosts.get() == me {
+                    say(ObjRef::of(i), "ii_allhosts", None);
+                }
+            }
+        }
+        14 => {
+            let me: IfmaId = id(obj);
+            for (i, m) in st.inms.iter() {
+                if m.ifma.get() == me {
+                    say(ObjRef::of(i), "inm_ifma", None);
+                }
+            }
+        }
+        15 => {
+            let me: BpfId = id(obj);
+            for (i, n) in st.ifnets.iter() {
+                if n.if_bpf.get() == me {
+                    say(ObjRef::of(i), "if_bpf", None);
+                }
+            }
+        }
+        17 => {
+            let me: NodeId = id(obj);
+            if st.nodes.raw(me).own.get() {
+                say(NONE, "itself", None);
+            }
+            for (i, n) in st.nodes.iter() {
+                for (h, _) in n.hooks.iter().enumerate().filter(|(_, h)| h.get() == me) {
+                    say(ObjRef::of(i), "hooks", Some(h as u8));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The holders of a nexthop or of a group.
+fn nh_holders(k: &K, obj: ObjRef, say: &mut impl FnMut(ObjRef, &'static str, Option<u8>)) {
+    let st = &k.st;
+    let me = match obj.class {
+        8 => NhRef::Nh(id(obj)),
+        _ => NhRef::Nhg(id(obj)),
+    };
+    for (i, r) in st.rts.iter() {
+        if r.rt_nhop.get() == me {
+            say(ObjRef::of(i), "rt_nhop", None);
+        }
+    }
+    for (i, g) in st.nhgrps.iter() {
+        for (n, _) in g.nhops.iter().enumerate().filter(|(_, nh)| NhRef::Nh(nh.get()) == me) {
+            say(ObjRef::of(i), "nhg_nh_weights", Some(n as u8));
+        }
+    }
+    for (i, d) in st.fds.iter() {
+        let n = usize::from(d.number_nhops.get()).min(NFIBNH);
+        for slot in (0..n).filter(|&s| d.nh_ref[s].get() != 0 && d.nh_idx[s].get() == me) {
+            say(ObjRef::of(i), "nh_idx", Some(slot as u8));
+        }
+    }
+    for (i, p) in st.inps.iter() {
+        if p.ro_nh.get() == me {
+            say(ObjRef::of(i), "ro_nh", None);
+        }
+    }
+    for callback in st.net_epoch.iter() {
+        if callback == Callback::ReleaseNhop(me) {
+            say(NONE, "release_nhop_epoch", None);
+        }
+    }
+}
+
+/// Whether an element is on a list.
+fn on_list<T>(first: Id<T>, wanted: Id<T>, next: impl Fn(Id<T>) -> Id<T>) -> bool {
+    chain(first, next).any(|i| i == wanted)
+}
+
+/// The lists that hold a reference of an address.
+pub fn lists_of_ifa(k: &K, ifa: IfaId) -> [Option<&'static str>; 3] {
+    let st = &k.st;
+    let by_link = |i: IfaId| st.ifas.raw(i).ia_link.next.get();
+    let by_if = |i: IfaId| st.ifas.raw(i).ifa_link.next.get();
+    [
+        st.ifnets
+            .iter()
+            .any(|(_, n)| on_list(n.if_addrhead.first.get(), ifa, by_if))
+            .then_some("if_addrhead"),
+        on_list(st.v_in_ifaddrhead.first.get(), ifa, by_link).then_some("V_in_ifaddrhead"),
+        on_list(st.v_in6_ifaddrhead.first.get(), ifa, by_link).then_some("V_in6_ifaddrhead"),
+    ]
+}
