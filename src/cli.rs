@@ -4,6 +4,9 @@
 //! one, `matrix` says what proposed repairs do about a panic, `convert` changes the form of
 //! a program, `defects` lists the switches. Results go to stdout, everything else to stderr. Exit codes: 0 as expected, 1 a violation (or a defect not
 //! found), 2 bad input, 3 a bug of the harness itself.
+//!
+//! It works on a list of [`Model`]s. A stack outside of this library gets all of the above
+//! by a `main` that calls [`run_with`] with its own list.
 
 mod convert;
 mod defects;
@@ -16,7 +19,9 @@ mod triage;
 
 use crate::hunt::HarnessBug;
 use crate::hunt::round::words;
+use crate::stack::{MODELS, Model};
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
@@ -107,30 +112,53 @@ type Done = Result<u8, CliError>;
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let command = Cli::parse().command;
-    let done = catch_unwind(AssertUnwindSafe(|| dispatch(command)));
+    ExitCode::from(run_with(MODELS, std::env::args_os()))
+}
+
+/// The whole program for a list of models, the first of which is the default: takes a
+/// command line, beginning with the name of the program, and returns the exit code.
+///
+/// ```
+/// use ifscrub::stack::MODELS;
+///
+/// let code = ifscrub::cli::run_with(MODELS, ["mine", "hunt", "--defects", "none", "--runs", "64"]);
+/// assert_eq!(code, 0);
+/// ```
+pub fn run_with<A>(models: &'static [Model], args: impl IntoIterator<Item = A>) -> u8
+where
+    A: Into<OsString> + Clone,
+{
+    let command = match Cli::try_parse_from(args) {
+        Ok(cli) => cli.command,
+        Err(e) => {
+            // Help, or what is wrong with the arguments; if nobody listens, so be it.
+            let _ = e.print();
+            return if e.use_stderr() { BAD_INPUT } else { AS_EXPECTED };
+        }
+    };
+    let done = catch_unwind(AssertUnwindSafe(|| dispatch(models, command)));
     let done = done.unwrap_or_else(|panic| {
         let program = "(not known: outside a run)".to_string();
         Err(HarnessBug { message: words(&*panic), program }.into())
     });
     match done {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => code,
         Err(e) => {
             output::note(&format!("ifscrub: {e}"));
-            ExitCode::from(e.exit_code())
+            e.exit_code()
         }
     }
 }
 
-fn dispatch(command: Command) -> Done {
+fn dispatch(models: &'static [Model], command: Command) -> Done {
     match command {
-        Command::Hunt(args) => hunt::hunt(&args),
-        Command::Run(args) => run::run(&args),
-        Command::Minimize(args) => triage::minimize(&args),
-        Command::Credit(args) => triage::credit(&args),
-        Command::Matrix(args) => matrix::matrix(&args),
-        Command::Convert(args) => convert::convert(&args),
-        Command::Defects(args) => defects::defects(&args),
+        Command::Hunt(args) => hunt::hunt(models, &args),
+        Command::Run(args) => run::run(models, &args),
+        Command::Minimize(args) => triage::minimize(models, &args),
+        Command::Credit(args) => triage::credit(models, &args),
+        Command::Matrix(args) => matrix::matrix(models, &args),
+        Command::Convert(args) => convert::convert(models, &args),
+        Command::Defects(args) => defects::defects(models, &args),
     }
 }
 

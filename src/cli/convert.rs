@@ -8,6 +8,7 @@ use super::output::{emit, emit_json, note, write_file};
 use super::{AS_EXPECTED, CliError, Done};
 use crate::hunt::round::guarded;
 use crate::program::{bytes, text};
+use crate::stack::Model;
 use crate::triage::replay::{name_points, resolve};
 use crate::triage::sets;
 use clap::ValueEnum;
@@ -52,9 +53,9 @@ enum Form {
 }
 
 /// Runs the command.
-pub fn convert(args: &Args) -> Done {
-    let loaded = Loaded::read(&args.file, args.bytes)?;
-    let mut m = loaded.machine()?;
+pub fn convert(models: &'static [Model], args: &Args) -> Done {
+    let loaded = Loaded::read(models, &args.file, args.bytes)?;
+    let mut m = loaded.machine();
     let defects = loaded.defects(&*m, args.defects.as_deref())?;
     let p = &loaded.program;
     let other = if loaded.is_text { Form::Bytes } else { Form::Text };
@@ -100,7 +101,7 @@ fn resolve_all(
     loaded: &Loaded,
     defects: u64,
 ) -> Result<(crate::program::Program, Vec<u8>), CliError> {
-    let mut m = loaded.machine()?;
+    let mut m = loaded.machine();
     let p = &loaded.program;
     let (resolved, unreached) = guarded(&mut *m, p, |m| {
         let limit = m.grammar().max_preempt_at;

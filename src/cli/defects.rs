@@ -2,8 +2,8 @@
 
 use super::file::kernel;
 use super::output::{emit, emit_json};
-use super::{AS_EXPECTED, CliError, Done};
-use crate::stack::{Defect, GRAMMARS, Kind, machine};
+use super::{AS_EXPECTED, Done};
+use crate::stack::{Defect, Kind, Model};
 use crate::triage::sets;
 use serde_json::{Value, json};
 
@@ -23,17 +23,14 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn defects(args: &Args) -> Done {
-    let only = args.kernel.as_deref().map(|k| kernel(Some(k))).transpose()?;
+pub fn defects(models: &'static [Model], args: &Args) -> Done {
+    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
     let mut all = Vec::new();
     let mut table = String::new();
-    for g in GRAMMARS.iter().filter(|g| only.is_none_or(|id| id == g.id)) {
-        let Some(m) = machine(g.id) else {
-            return Err(CliError::new(g.kernel, "this kernel has no model"));
-        };
-        let defects = m.defects();
-        all.extend(defects.iter().map(|d| describe(g.kernel, defects, d)));
-        table += &print(g.kernel, defects);
+    for model in only.map_or(models, std::slice::from_ref) {
+        let (kernel, defects) = (model.grammar().kernel, model.machine().defects());
+        all.extend(defects.iter().map(|d| describe(kernel, defects, d)));
+        table += &print(kernel, defects);
     }
     match args.json {
         true => emit_json(&json!(all))?,

@@ -4,7 +4,7 @@ use super::CliError;
 use super::output::note;
 use crate::program::text::{self, HEADER_WORDS, TextKind, looks_like_text};
 use crate::program::{NamedPoint, PointKind, Program, bytes};
-use crate::stack::{GRAMMARS, Machine, machine};
+use crate::stack::{Machine, Model};
 use crate::triage::replay::UnreachedPoint;
 use crate::triage::sets::{self, UnknownDefect};
 use std::fs;
@@ -23,13 +23,19 @@ pub struct Loaded {
     pub program: Program,
     /// Whether the file held text.
     pub is_text: bool,
+    /// Its kernel.
+    model: &'static Model,
     /// The line of each operation; empty for bytes.
     lines: Vec<usize>,
 }
 
 impl Loaded {
     /// Reads a program file. `force_bytes`: whatever it looks like, it is bytes.
-    pub fn read(path: &Path, force_bytes: bool) -> Result<Loaded, CliError> {
+    pub fn read(
+        models: &'static [Model],
+        path: &Path,
+        force_bytes: bool,
+    ) -> Result<Loaded, CliError> {
         let data = read(path)?;
         let named_text = path.extension().is_some_and(|e| e == "ops");
         let is_text = match looks_like_text(&data) {
@@ -44,16 +50,23 @@ impl Loaded {
             }
         };
         let path = path.to_path_buf();
+        let grammars = Model::grammars(models);
+        let model = |p: &Program| {
+            let id = p.header.kernel;
+            let found = Model::with_id(models, id);
+            found.ok_or_else(|| CliError::path(&path, format!("no kernel has number {id}")))
+        };
         if !is_text {
-            let program = bytes::decode(GRAMMARS, &data);
-            return Ok(Loaded { path, program, is_text, lines: Vec::new() });
+            let program = bytes::decode(&grammars, &data);
+            let model = model(&program)?;
+            return Ok(Loaded { path, program, is_text, model, lines: Vec::new() });
         }
         let source = String::from_utf8(data).map_err(|e| {
             let at = e.utf8_error().valid_up_to();
             CliError::path(&path, format!("is no text program: byte {at} is not UTF-8"))
                 .help("pass --bytes if it holds a byte program")
         })?;
-        let program = text::parse(GRAMMARS, &source).map_err(|e| {
+        let program = text::parse(&grammars, &source).map_err(|e| {
             let place = format!("{}:{}:{}", path.display(), e.line, e.column);
             let error = CliError::new(place, &e.message);
             match &e.help {
@@ -61,14 +74,14 @@ impl Loaded {
                 None => error,
             }
         })?;
+        let model = model(&program)?;
         let lines = operation_lines(&source);
-        Ok(Loaded { path, program, is_text, lines })
+        Ok(Loaded { path, program, is_text, model, lines })
     }
 
-    /// The machine of the program's kernel.
-    pub fn machine(&self) -> Result<Box<dyn Machine>, CliError> {
-        let id = self.program.header.kernel;
-        machine(id).ok_or_else(|| CliError::path(&self.path, format!("no kernel has number {id}")))
+    /// A machine of the program's kernel.
+    pub fn machine(&self) -> Box<dyn Machine> {
+        self.model.machine()
     }
 
     /// The defects to run under: of the command line, else of the header, else of the
@@ -147,14 +160,14 @@ pub fn unknown(place: &str, e: UnknownDefect) -> CliError {
     CliError::new(place, problem).help(remedy.unwrap_or_else(|| all.to_string()))
 }
 
-/// The number of the kernel called `name`; of the first one without a name.
-pub fn kernel(name: Option<&str>) -> Result<u8, CliError> {
+/// The kernel called `name`; the first one without a name.
+pub fn kernel(models: &'static [Model], name: Option<&str>) -> Result<&'static Model, CliError> {
     let Some(name) = name else {
-        return Ok(GRAMMARS[0].id);
+        return Ok(&models[0]);
     };
-    let found = GRAMMARS.iter().find(|g| g.kernel == name);
-    found.map(|g| g.id).ok_or_else(|| {
-        let names: Vec<_> = GRAMMARS.iter().map(|g| g.kernel).collect();
+    let found = models.iter().find(|m| m.grammar().kernel == name);
+    found.ok_or_else(|| {
+        let names: Vec<_> = models.iter().map(|m| m.grammar().kernel).collect();
         let remedy = match sets::nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are: {}", names.join(", ")),
@@ -227,6 +240,7 @@ fn operation_lines(source: &str) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::MODELS;
 
     #[test]
     fn operations_are_found_between_headers_comments_and_blank_lines() {
@@ -240,12 +254,13 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("empty"), b"").unwrap();
         fs::write(dir.join("plain"), b"kernel x\n").unwrap();
-        let error = |name: &str| Loaded::read(&dir.join(name), false).unwrap_err().to_string();
+        let error =
+            |name: &str| Loaded::read(MODELS, &dir.join(name), false).unwrap_err().to_string();
         assert!(error("").contains("is a folder"));
         assert!(error("missing").contains("cannot be read"));
         assert!(error("empty").contains("is empty"));
         assert!(error("plain").contains("does not begin with `# ifscrub 1`"));
-        assert!(!Loaded::read(&dir.join("plain"), true).unwrap().is_text);
+        assert!(!Loaded::read(MODELS, &dir.join("plain"), true).unwrap().is_text);
         fs::remove_dir_all(&dir).unwrap();
     }
 

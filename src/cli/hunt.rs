@@ -9,7 +9,7 @@ use crate::hunt::progress::Progress;
 use crate::hunt::round::{Tally, guarded};
 use crate::hunt::{Config, Finding, Hunt, Over};
 use crate::program::text;
-use crate::stack::{Machine, as_reported, machine};
+use crate::stack::{Machine, Model, as_reported};
 use crate::triage::credit::Credited;
 use crate::triage::minimize::minimize;
 use crate::triage::report::report;
@@ -67,7 +67,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn hunt(args: &Args) -> Done {
+pub fn hunt(models: &'static [Model], args: &Args) -> Done {
     if let Some(out) = &args.out {
         // Before the hunt, not after it.
         make_dir(out)?;
@@ -79,7 +79,9 @@ pub fn hunt(args: &Args) -> Done {
         && args.seed.is_none()
         && args.jobs.is_none()
         && args.out.is_none();
-    if bare || args.reported { reported(args) } else { walk(args) }
+    // A stack without reported panics has nothing to go for but its defects.
+    let goals = || goals(models).next().is_some();
+    if args.reported || bare && goals() { reported(models, args) } else { walk(models, args) }
 }
 
 fn config(args: &Args, defects: u64) -> Config {
@@ -95,9 +97,9 @@ fn config(args: &Args, defects: u64) -> Config {
     }
 }
 
-fn walk(args: &Args) -> Done {
-    let id = kernel(args.kernel.as_deref())?;
-    let make = || machine(id).expect("a kernel of the list has a model");
+fn walk(models: &'static [Model], args: &Args) -> Done {
+    let model = kernel(models, args.kernel.as_deref())?;
+    let make = || model.machine();
     let mut m = make();
     let list = args.defects.as_deref().unwrap_or("as-reported");
     let defects = sets::parse(m.defects(), list).map_err(|e| unknown("--defects", e))?;
@@ -226,16 +228,26 @@ fn shown(m: &mut dyn Machine, c: &Credited) -> Result<(String, String), CliError
     Ok((text::print(m.grammar(), &c.program), report))
 }
 
+/// The panics of the reports about these kernels.
+fn goals(models: &'static [Model]) -> impl Iterator<Item = (&'static Goal, &'static Model)> {
+    let model = |goal: &Goal| models.iter().find(|m| m.grammar().kernel == goal.kernel);
+    GOALS.iter().filter_map(move |goal| Some((goal, model(goal)?)))
+}
+
 /// Goes for the panics of the reports.
-fn reported(args: &Args) -> Done {
+fn reported(models: &'static [Model], args: &Args) -> Done {
     let progress = Progress::stderr();
-    let only = args.kernel.as_deref().map(|k| kernel(Some(k)).map(|_| k)).transpose()?;
+    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k)).map(|_| k)).transpose()?;
     let mut all = Vec::new();
     let mut missed = 0;
-    for goal in GOALS.iter().filter(|g| only.is_none_or(|k| k == g.kernel)) {
-        let (code, json) = one_panic(args, goal, &progress)?;
+    for (goal, model) in goals(models).filter(|(g, _)| only.is_none_or(|k| k == g.kernel)) {
+        let (code, json) = one_panic(args, goal, model, &progress)?;
         missed = missed.max(code);
         all.push(json);
+    }
+    if all.is_empty() {
+        let problem = "no report of a panic is known for this kernel";
+        return Err(CliError::new("--reported", problem).help("hunt with --defects"));
     }
     if args.json {
         emit_json(&json!(all))?;
@@ -243,12 +255,13 @@ fn reported(args: &Args) -> Done {
     Ok(missed)
 }
 
-fn one_panic(args: &Args, goal: &Goal, progress: &Progress) -> Result<(u8, Value), CliError> {
-    let Ok(id) = kernel(Some(goal.kernel)) else {
-        progress.say(&format!("{}: no model of {} yet", goal.name, goal.kernel));
-        return Ok((VIOLATION, json!({ "goal": goal.name, "reached": false })));
-    };
-    let make = || machine(id).expect("a kernel of the list has a model");
+fn one_panic(
+    args: &Args,
+    goal: &Goal,
+    model: &Model,
+    progress: &Progress,
+) -> Result<(u8, Value), CliError> {
+    let make = || model.machine();
     let mut m = make();
     progress.say(&format!("{}: {}", goal.name, goal.reported));
     let cfg = config(args, as_reported(m.defects()));
@@ -302,6 +315,13 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::MODELS;
+
+    #[test]
+    fn every_goal_is_about_a_kernel_that_there_is() {
+        assert_eq!(goals(MODELS).count(), GOALS.len());
+        assert_eq!(goals(&[]).count(), 0);
+    }
 
     #[test]
     fn durations_have_units() {

@@ -6,7 +6,7 @@ use super::{AS_EXPECTED, CliError, Done};
 use crate::hunt::round::guarded;
 use crate::program::{Stop, text};
 use crate::shadow::KernelFault;
-use crate::stack::{Machine, Proposal};
+use crate::stack::{Machine, Model, Proposal};
 use crate::triage::matrix::{Cell, Seen, Verdict, Walk, Way, combinations, least, members, way};
 use crate::triage::replay::resolve;
 use crate::triage::sets;
@@ -55,16 +55,16 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn matrix(args: &Args) -> Done {
-    let only = args.kernel.as_deref().map(|k| kernel(Some(k))).transpose()?;
+pub fn matrix(models: &'static [Model], args: &Args) -> Done {
+    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
     // All of them before the first takes its time.
     let files: Vec<Loaded> =
-        args.files.iter().map(|f| Loaded::read(f, false)).collect::<Result<_, _>>()?;
+        args.files.iter().map(|f| Loaded::read(models, f, false)).collect::<Result<_, _>>()?;
     let Some(first) = files.first() else { return Ok(AS_EXPECTED) };
-    let id = only.unwrap_or(first.program.header.kernel);
-    let mut m = first.machine()?;
+    let id = only.map_or(first.program.header.kernel, |m| m.grammar().id);
+    let mut m = first.machine();
     for f in &files {
-        let own = f.machine()?;
+        let own = f.machine();
         if f.program.header.kernel != id {
             let problem = format!("is a program of {}", own.grammar().kernel);
             return Err(CliError::path(&f.path, problem).help("give files of one kernel"));

@@ -6,7 +6,7 @@ use super::{AS_EXPECTED, CliError, Done, VIOLATION};
 use crate::hunt::round::guarded;
 use crate::kern::exec::Outcome;
 use crate::program::{Program, Stop};
-use crate::stack::Machine;
+use crate::stack::{Machine, Model};
 use crate::triage::listing::listing;
 use crate::triage::replay::{recorded, resolve, run as execute};
 use crate::triage::report::{Report, report};
@@ -67,12 +67,12 @@ struct Replayed {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Done {
+pub fn run(models: &'static [Model], args: &Args) -> Done {
     let mut worst = AS_EXPECTED;
     let mut all = Vec::new();
     for path in &args.files {
         // A bad file does not keep the others from being run.
-        let code = match one(args, path, &mut all) {
+        let code = match one(models, args, path, &mut all) {
             Ok(code) => code,
             Err(e @ CliError::Harness(_)) => return Err(e),
             Err(e) if args.files.len() == 1 => return Err(e),
@@ -89,8 +89,13 @@ pub fn run(args: &Args) -> Done {
     Ok(worst)
 }
 
-fn one(args: &Args, path: &Path, all: &mut Vec<serde_json::Value>) -> Done {
-    let replayed = replay(args, path)?;
+fn one(
+    models: &'static [Model],
+    args: &Args,
+    path: &Path,
+    all: &mut Vec<serde_json::Value>,
+) -> Done {
+    let replayed = replay(models, args, path)?;
     let expected = if args.expect { Some(compare(path, &replayed)?) } else { None };
     let clean = replayed.report.is_none();
     if args.json {
@@ -131,9 +136,9 @@ fn one(args: &Args, path: &Path, all: &mut Vec<serde_json::Value>) -> Done {
     })
 }
 
-fn replay(args: &Args, path: &Path) -> Result<Replayed, CliError> {
-    let loaded = Loaded::read(path, args.bytes)?;
-    let mut m = loaded.machine()?;
+fn replay(models: &'static [Model], args: &Args, path: &Path) -> Result<Replayed, CliError> {
+    let loaded = Loaded::read(models, path, args.bytes)?;
+    let mut m = loaded.machine();
     let defects = loaded.defects(&*m, args.defects.as_deref())?;
     let mut p: Program = loaded.program.clone();
     if let Some(stop) = args.stop {

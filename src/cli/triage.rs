@@ -5,7 +5,7 @@ use super::output::{emit, emit_json, note, write_file};
 use super::{AS_EXPECTED, CliError, Done};
 use crate::hunt::round::guarded;
 use crate::program::text;
-use crate::stack::Machine;
+use crate::stack::{Machine, Model};
 use crate::triage::credit::{Credited, credit_of_books};
 use crate::triage::minimize::minimize as shrink;
 use crate::triage::replay::resolve;
@@ -60,8 +60,8 @@ pub struct CreditArgs {
 }
 
 /// Runs `minimize`.
-pub fn minimize(args: &MinimizeArgs) -> Done {
-    let (mut m, c) = credited(&args.file, args.defects.as_deref(), args.bytes)?;
+pub fn minimize(models: &'static [Model], args: &MinimizeArgs) -> Done {
+    let (mut m, c) = credited(models, &args.file, args.defects.as_deref(), args.bytes)?;
     let before = c.program.clone();
     let least = guarded(&mut *m, &before, |m| shrink(m, c))?;
     let printed = text::print(m.grammar(), &least.program);
@@ -79,8 +79,8 @@ pub fn minimize(args: &MinimizeArgs) -> Done {
 }
 
 /// Runs `credit`.
-pub fn credit(args: &CreditArgs) -> Done {
-    let (m, c) = credited(&args.file, args.defects.as_deref(), args.bytes)?;
+pub fn credit(models: &'static [Model], args: &CreditArgs) -> Done {
+    let (m, c) = credited(models, &args.file, args.defects.as_deref(), args.bytes)?;
     if args.json {
         emit_json(&describe(&*m, &c))?;
     } else {
@@ -109,12 +109,13 @@ pub fn describe(m: &dyn Machine, c: &Credited) -> serde_json::Value {
 }
 
 fn credited(
+    models: &'static [Model],
     path: &Path,
     list: Option<&str>,
     force_bytes: bool,
 ) -> Result<(Box<dyn Machine>, Credited), CliError> {
-    let loaded = Loaded::read(path, force_bytes)?;
-    let mut m = loaded.machine()?;
+    let loaded = Loaded::read(models, path, force_bytes)?;
+    let mut m = loaded.machine();
     let defects = loaded.defects(&*m, list)?;
     let p = &loaded.program;
     let (unreached, c) = guarded(&mut *m, p, |m| {

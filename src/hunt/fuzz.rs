@@ -5,11 +5,14 @@
 //! (programs of others are skipped), `IFSCRUB_DEFECTS` switches defects on (default none).
 //! Defects that are named leave out the kernels that have none of them.
 //! A panic in here is a harness bug and is left to the target.
+//!
+//! A target for a stack outside of this library gives its own list of models to
+//! [`FuzzState::from_env_of`].
 
 use crate::kern::exec::Config;
 use crate::program::bytes::Decoder;
 use crate::program::{Grammar, Header, Program, text};
-use crate::stack::{GRAMMARS, Machine, machine};
+use crate::stack::{MODELS, Machine, Model};
 use crate::triage::credit::credit_of_books;
 use crate::triage::report::report;
 use crate::triage::sets::{self, UnknownDefect};
@@ -33,6 +36,8 @@ pub enum EnvError {
 /// What a target keeps between inputs.
 pub struct FuzzState {
     decoder: Decoder,
+    /// The numbers of all kernels, fuzzed or not.
+    all: Vec<u8>,
     /// A machine and its defects for each kernel that is fuzzed.
     kernels: Vec<(u8, Box<dyn Machine>, u64)>,
     program: Program,
@@ -54,20 +59,44 @@ impl FuzzState {
     ///
     /// A kernel or a defect that does not exist.
     pub fn from_env() -> Result<FuzzState, EnvError> {
-        let variable = |name| std::env::var(name).ok().filter(|v: &String| !v.is_empty());
-        FuzzState::new(variable(KERNEL_VARIABLE).as_deref(), variable(sets::VARIABLE).as_deref())
+        FuzzState::from_env_of(MODELS)
     }
 
-    /// One kernel or all, with these defects or none.
+    /// As the environment says, for a list of models.
+    ///
+    /// # Errors
+    ///
+    /// A kernel or a defect that does not exist.
+    pub fn from_env_of(models: &[Model]) -> Result<FuzzState, EnvError> {
+        let variable = |name| std::env::var(name).ok().filter(|v: &String| !v.is_empty());
+        let (kernel, defects) = (variable(KERNEL_VARIABLE), variable(sets::VARIABLE));
+        FuzzState::of(models, kernel.as_deref(), defects.as_deref())
+    }
+
+    /// One kernel of this library or all, with these defects or none.
     ///
     /// # Errors
     ///
     /// A kernel or a defect that does not exist.
     pub fn new(kernel: Option<&str>, defects: Option<&str>) -> Result<FuzzState, EnvError> {
-        let wanted = GRAMMARS.iter().filter(|g| kernel.is_none_or(|k| k == g.kernel));
-        let machines: Vec<_> = wanted.filter_map(|g| Some((g.id, machine(g.id)?))).collect();
+        FuzzState::of(MODELS, kernel, defects)
+    }
+
+    /// One kernel of a list of models or all, with these defects or none.
+    ///
+    /// # Errors
+    ///
+    /// A kernel or a defect that does not exist.
+    pub fn of(
+        models: &[Model],
+        kernel: Option<&str>,
+        defects: Option<&str>,
+    ) -> Result<FuzzState, EnvError> {
+        let grammars = Model::grammars(models);
+        let wanted = models.iter().filter(|m| kernel.is_none_or(|k| k == m.grammar().kernel));
+        let machines: Vec<_> = wanted.map(|m| (m.grammar().id, m.machine())).collect();
         if machines.is_empty() {
-            let names: Vec<_> = GRAMMARS.iter().map(|g| g.kernel).collect();
+            let names: Vec<_> = grammars.iter().map(|g| g.kernel).collect();
             return Err(EnvError::Kernel(kernel.unwrap_or("").to_string(), names.join(", ")));
         }
         let defects = defects.unwrap_or("none");
@@ -92,10 +121,11 @@ impl FuzzState {
             kernels.retain(|(_, _, set)| *set != 0);
         }
         let fuzzed = |g: &&&'static Grammar| kernels.iter().any(|(id, ..)| *id == g.id);
-        let grammars: Vec<_> = GRAMMARS.iter().filter(fuzzed).copied().collect();
+        let all: Vec<_> = grammars.iter().map(|g| g.id).collect();
+        let grammars: Vec<_> = grammars.iter().filter(fuzzed).copied().collect();
         let header = Header::new(kernels[0].0);
         let program = Program { header, ops: Vec::new(), named: Vec::new() };
-        Ok(FuzzState { decoder: Decoder::new(&grammars), kernels, program })
+        Ok(FuzzState { decoder: Decoder::new(&grammars), all, kernels, program })
     }
 
     /// What decodes inputs: it knows the kernels that are fuzzed.
@@ -141,7 +171,7 @@ pub fn fuzz_one(state: &mut FuzzState, data: &[u8]) -> Option<FuzzFinding> {
 pub fn wanted(state: &FuzzState, data: &[u8]) -> bool {
     // The decoder reads any kernel byte as one of its kernels: look at the byte itself.
     let Some(&kernel) = data.get(1) else { return true };
-    state.decoder.knows(kernel) || GRAMMARS.iter().all(|g| g.id != kernel)
+    state.decoder.knows(kernel) || !state.all.contains(&kernel)
 }
 
 #[cfg(test)]
@@ -149,6 +179,7 @@ mod tests {
     use super::*;
     use crate::program::bytes;
     use crate::program::generate::{GenConfig, Generator};
+    use crate::stack::GRAMMARS;
 
     #[test]
     fn an_unknown_kernel_is_an_error_that_lists_those_there_are() {

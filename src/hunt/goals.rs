@@ -15,7 +15,7 @@ use crate::shadow::FaultKind;
 use crate::stack::{Machine, with_needs};
 use crate::triage::credit::{Credited, credit};
 use crate::triage::minimize::minimize_keeping;
-use crate::triage::replay::recorded;
+use crate::triage::replay::{Recorded, recorded};
 use crate::triage::sets;
 use crate::triage::signature::Symptom;
 
@@ -44,6 +44,8 @@ pub struct Goal {
     pub fault: FaultKind,
     /// The function it struck in.
     pub function: &'static str,
+    /// The functions below it on the stack, innermost first, as far as they matter.
+    pub below: &'static [&'static str],
     /// What was followed there: [`KernelFault::what`](crate::shadow::KernelFault).
     pub follows: &'static str,
     /// What the dump of the faulting object must show, each in some line.
@@ -62,6 +64,7 @@ const DRAGONFLY_2007: Goal = Goal {
     with: &["w4-scrub-stack-pointer"],
     fault: FaultKind::Poison,
     function: "rtrequest1",
+    below: &["rtrequest1_msghandler"],
     // Read through ifa_dstaddr: the interface is point-to-point.
     follows: "dst->sa_family",
     shows: &[
@@ -81,6 +84,14 @@ const FREEBSD_2023: Goal = Goal {
     with: &["in6-ifextra-not-deferred"],
     fault: FaultKind::Null,
     function: "in6_selecthlim",
+    below: &[
+        "tcp_default_output",
+        "tcp_timer_rexmt",
+        "tcp_timer_enter",
+        "softclock_call_cc",
+        "softclock_thread",
+        "fork_exit",
+    ],
     follows: "ND_IFINFO(nh->nh_ifp)->chlim",
     shows: &["] empty", "DYING", "if_afdata[AF_INET6] NULL", "if_output ifdead_output"],
 };
@@ -105,10 +116,16 @@ impl Goal {
     /// Whether a program, stopped by the kernel, shows what was reported: in the dump of
     /// the object whose field was followed, or of the one that the books speak of.
     pub fn shown_by(&self, m: &mut dyn Machine, p: &Program, defects: u64) -> bool {
-        let outcome = recorded(m, p, defects, Some(Stop::Kernel)).outcome;
+        let Recorded { outcome, trace } = recorded(m, p, defects, Some(Stop::Kernel));
         let (Some(fault), Some(v)) = (outcome.fault, outcome.violation) else { return false };
         let seen = (fault.kind.name(), fault.func, fault.what);
         if seen != (self.fault.name(), self.function, self.follows) {
+            return false;
+        }
+        let stacks = trace.faults.first().map_or(&[][..], |(_, stacks)| stacks);
+        let frames = stacks.first().map_or(&[][..], |s| &s.frames);
+        let below = frames.iter().skip(1).map(|f| f.name).take(self.below.len());
+        if !below.eq(self.below.iter().copied()) {
             return false;
         }
         let objects = [fault.obj, v.obj, v.other].into_iter().filter(|o| !o.is_none());
@@ -273,6 +290,7 @@ mod tests {
         with: &[],
         fault: FaultKind::Panic("the last drawer"),
         function: "carton_mark",
+        below: &[],
         follows: "carton_mark",
         shows: &["grown 1"],
     };

@@ -25,6 +25,8 @@ use crate::program::generate::{GenConfig, Generator};
 use crate::program::{Program, Stop};
 use crate::stack::{Kind, Machine};
 use crate::triage::credit::{Credited, credit};
+use crate::triage::minimize::minimize;
+use crate::triage::report::{Report, report};
 use crate::triage::sets;
 use crate::triage::signature::{Symptom, signature};
 use progress::Progress;
@@ -278,6 +280,24 @@ impl<'a> Hunt<'a> {
             .fold(0, |set, w| set | 1 << w)
     }
 
+    /// The report of each finding, minimized.
+    ///
+    /// # Errors
+    ///
+    /// A panic of the harness itself.
+    pub fn reports(&mut self) -> Result<Vec<Report>, HarnessBug> {
+        let mut all = Vec::new();
+        for f in &self.findings {
+            let found = f.credited.clone();
+            let shrink = |m: &mut dyn Machine| {
+                let least = minimize(m, found);
+                report(m, &least.program, least.set)
+            };
+            all.extend(guarded(&mut *self.machine, &f.credited.program, shrink)?);
+        }
+        Ok(all)
+    }
+
     /// The defects that were credited; an enabling one also when one of its ways was.
     pub fn found(&self) -> u64 {
         let enabling = sets::of_kind(self.machine.defects(), Kind::Enabling);
@@ -296,6 +316,7 @@ impl<'a> Hunt<'a> {
 mod tests {
     use super::*;
     use crate::kern::Kernel;
+    use crate::program::text;
     use crate::stack::{Stack, as_reported};
     use crate::triage::toy::{ASSERTS, FORGOTTEN, Toy, UNLOCKED, UNREFERENCED};
 
@@ -316,6 +337,22 @@ mod tests {
         let (over, findings, unfound) =
             hunted(Config { defects, runs: Some(50_000), ..Config::default() });
         assert_eq!((over, unfound), (Over::AllFound, 0), "{findings:?}");
+    }
+
+    #[test]
+    fn every_finding_has_the_report_of_its_minimized_program() {
+        let defects = as_reported(Toy::defects());
+        let cfg = Config { defects, runs: Some(50_000), ..Config::default() };
+        let mut hunt = Hunt::new(cfg, &toy);
+        hunt.run(&Progress::silent()).unwrap();
+        let reports = hunt.reports().unwrap();
+        let signatures = |r: &Report| r.signature.clone();
+        let found: Vec<_> = hunt.findings.iter().map(|f| f.signature.clone()).collect();
+        assert_eq!(reports.iter().map(signatures).collect::<Vec<_>>(), found);
+        for (r, f) in reports.iter().zip(&hunt.findings) {
+            let p = text::parse(&[Toy::grammar()], &r.program).unwrap();
+            assert!(p.ops.len() <= f.credited.program.ops.len() && p.ops.len() <= 3, "{r}");
+        }
     }
 
     #[test]

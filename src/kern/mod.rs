@@ -9,7 +9,7 @@
 //! | module | what it models |
 //! | --- | --- |
 //! | [`cell`] | fields of objects |
-//! | [`slab`] | memory: typed slabs, generations, poison |
+//! | [`slab`], [`memory`] | typed slabs, generations, poison; allocating and freeing |
 //! | [`queue`] | `queue(3)` with its exact effect on bad input |
 //! | [`fifo`] | queues of plain values |
 //! | [`sched`] | threads and who runs when |
@@ -34,6 +34,7 @@ pub mod fifo;
 pub mod findings;
 pub mod hands;
 pub mod lock;
+pub mod memory;
 pub mod plan;
 pub mod queue;
 pub mod record;

@@ -234,6 +234,13 @@ pub struct Arg {
     pub role: Role,
 }
 
+impl Arg {
+    /// An argument without a keyword.
+    pub const fn bare(choices: &'static [&'static str], class: ArgClass, role: Role) -> Arg {
+        Arg { key: "", choices, class, role }
+    }
+}
+
 /// What a verb does to the thing that an argument names.
 ///
 /// As in syzkaller's descriptions, resources are made, used and ended. The generator
@@ -281,12 +288,25 @@ pub struct Verb {
     pub help: &'static str,
 }
 
+impl Verb {
+    /// A verb of weight 1.
+    pub const fn new(
+        code: u8,
+        name: &'static str,
+        args: &'static [Arg],
+        help: &'static str,
+    ) -> Verb {
+        Verb { code, name, args, weight: 1, help }
+    }
+}
+
 /// The verbs of one kernel and the limits of its header.
 #[derive(Clone, Copy, Debug)]
 pub struct Grammar {
     /// Name of the kernel, `dragonfly-2007`.
     pub kernel: &'static str,
-    /// Its number in the byte header; append-only.
+    /// Its number in the byte header; append-only. Stacks outside of this library take
+    /// numbers from [`Grammar::FIRST_FREE_ID`] on.
     pub id: u8,
     /// The verbs, by ascending code.
     pub verbs: &'static [Verb],
@@ -306,6 +326,9 @@ pub struct Grammar {
 }
 
 impl Grammar {
+    /// No kernel of this library has this number or a higher one.
+    pub const FIRST_FREE_ID: u8 = 128;
+
     /// A grammar without verbs: one CPU, no choices in the header.
     pub const fn named(kernel: &'static str, id: u8) -> Grammar {
         Grammar {

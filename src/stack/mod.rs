@@ -5,9 +5,26 @@
 //! [`Stack`]; the kernel substrate, the shadow books and the engines are shared. Model
 //! functions are free functions over `&Kernel<S>`, laid out by the modelled kernel's own
 //! files, each naming the source it mirrors.
+//!
+//! Stacks outside of this library are no different: `examples/tiny_stack.rs` is one, and
+//! `docs/your-own-stack.md` walks through it. Engines, triage and command line take a list
+//! of [`Model`]s; the library's own is [`MODELS`].
 
 pub mod dragonfly;
 pub mod freebsd;
+
+/// What the file of a small model needs, in one line.
+pub mod prelude {
+    pub use super::{Defect, Holds, Job, Kind, Machine, Model, Reach, Stack};
+    pub use crate::kern::Kernel;
+    pub use crate::kern::callout::{Callout, CalloutState};
+    pub use crate::kern::cell::{F, Zero};
+    pub use crate::kern::lock::{LockId, LockInfo, LockKind};
+    pub use crate::kern::slab::{Id, ObjRef, Object, Slab};
+    pub use crate::kern::trace::Func;
+    pub use crate::program::{Arg, ArgClass, Grammar, Op, Role, Verb};
+    pub use crate::shadow::{FaultKind, Rule, Violation};
+}
 
 use crate::kern::Kernel;
 use crate::kern::exec::{Config, Outcome};
@@ -100,6 +117,14 @@ pub struct Defect {
     pub repair: &'static str,
 }
 
+impl Defect {
+    /// A way in that needs no other defect and about which nothing is said yet.
+    pub const fn way_in(id: &'static str, reach: Reach) -> Defect {
+        let kind = Kind::WayIn;
+        Defect { id, class: "", kind, reach, needs: 0, source: "", what: "", repair: "" }
+    }
+}
+
 /// A repair that somebody proposed: which switches it turns.
 ///
 /// A defect's own repair is to switch it off; a proposal may repair several at once, or
@@ -135,21 +160,25 @@ pub trait Stack: Sized + 'static {
     fn rules() -> &'static [&'static Rule];
     /// What the numbers of a violation of one of them mean, for reports; empty when they
     /// say nothing.
-    fn explain(v: &Violation) -> String;
+    fn explain(_v: &Violation) -> String {
+        String::new()
+    }
     /// The locks, by [`crate::kern::lock::LockId`].
     fn locks() -> &'static [LockInfo];
     /// Name of an object class, for reports.
     fn class_name(class: u8) -> &'static str;
 
     /// Brings the default state to what it is after boot.
-    fn boot(k: &Kernel<Self>);
+    fn boot(_k: &Kernel<Self>) {}
     /// Makes a state that came from `boot` by runs what `boot` is; faster than a copy
     /// where the stack knows what can differ.
     fn restore(st: &mut Self::State, boot: &Self::State) {
         st.clone_from(boot);
     }
     /// The CPU that an operation is issued on.
-    fn op_cpu(op: &Op, ncpus: usize) -> u8;
+    fn op_cpu(_op: &Op, _ncpus: usize) -> u8 {
+        0
+    }
     /// Runs an operation or a kernel thread; the errno, 0 for success.
     fn thread(k: &Kernel<Self>, job: Job<Self::Job>) -> impl Future<Output = i32>;
     /// Checks after an operation. `errno` is its result when nothing else ran
@@ -167,8 +196,11 @@ pub trait Stack: Sized + 'static {
     fn audit_end(k: &Kernel<Self>);
 
     /// A hash of the state at rest by a walk from the roots that renumbers: equal for
-    /// states that behave alike, however they came about.
-    fn fingerprint(k: &Kernel<Self>) -> u64;
+    /// states that behave alike, however they came about. No engine asks for it; without
+    /// one, all states are alike.
+    fn fingerprint(_k: &Kernel<Self>) -> u64 {
+        0
+    }
 
     /// Lines describing an object and who holds it, for reports.
     fn describe(k: &Kernel<Self>, obj: ObjRef) -> Vec<String>;
@@ -245,16 +277,63 @@ impl<S: Stack> Machine for Kernel<S> {
     }
 }
 
-/// The grammars of all kernels, by [`Grammar::id`].
+/// A kernel that can be made: an entry of the list that engines and command lines choose
+/// from by name or by [`Grammar::id`].
+///
+/// A stack outside of this library is brought along as a list of its own, with everything
+/// that goes with one; see `docs/your-own-stack.md`:
+///
+/// ```
+/// use ifscrub::stack::{MODELS, Model};
+///
+/// // Yours: `Model::of::<YourStack>()`.
+/// static MINE: &[Model] = &[Model::of::<ifscrub::stack::dragonfly::Dragonfly>()];
+/// assert_eq!(MINE[0].grammar().kernel, MODELS[0].grammar().kernel);
+/// assert!(MINE[0].machine().defects().len() > 40);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    grammar: fn() -> &'static Grammar,
+    machine: fn() -> Box<dyn Machine>,
+}
+
+impl Model {
+    /// The entry of a stack.
+    pub const fn of<S: Stack>() -> Model {
+        Model { grammar: S::grammar, machine: || Box::new(Kernel::<S>::new()) }
+    }
+
+    /// Verbs, arguments, limits.
+    pub fn grammar(&self) -> &'static Grammar {
+        (self.grammar)()
+    }
+
+    /// A booted kernel.
+    pub fn machine(&self) -> Box<dyn Machine> {
+        (self.machine)()
+    }
+
+    /// The grammars of a list.
+    pub fn grammars(models: &[Model]) -> Vec<&'static Grammar> {
+        models.iter().map(Model::grammar).collect()
+    }
+
+    /// The entry with this [`Grammar::id`].
+    pub fn with_id(models: &[Model], id: u8) -> Option<&Model> {
+        models.iter().find(|m| m.grammar().id == id)
+    }
+}
+
+/// The kernels of this library, by [`Grammar::id`].
+pub static MODELS: &[Model] =
+    &[Model::of::<dragonfly::Dragonfly>(), Model::of::<freebsd::Freebsd>()];
+
+/// The grammars of [`MODELS`].
 pub static GRAMMARS: &[&Grammar] = &[&dragonfly::GRAMMAR, &freebsd::GRAMMAR];
 
-/// A booted kernel by its [`Grammar::id`].
+/// A booted kernel of [`MODELS`] by its [`Grammar::id`].
 pub fn machine(kernel: u8) -> Option<Box<dyn Machine>> {
-    match kernel {
-        0 => Some(Box::new(Kernel::<dragonfly::Dragonfly>::new())),
-        1 => Some(Box::new(Kernel::<freebsd::Freebsd>::new())),
-        _ => None,
-    }
+    Model::with_id(MODELS, kernel).map(Model::machine)
 }
 
 /// The defects that `as-reported` switches on: all but hypotheses and proposed repairs.
@@ -279,5 +358,21 @@ pub fn with_needs(defects: &[Defect], set: u64) -> u64 {
             return all;
         }
         all = more;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_of_kernels_agree() {
+        let kernels = |list: &[&Grammar]| list.iter().map(|g| (g.id, g.kernel)).collect::<Vec<_>>();
+        assert_eq!(kernels(&Model::grammars(MODELS)), kernels(GRAMMARS));
+        for g in GRAMMARS {
+            assert!(g.id < Grammar::FIRST_FREE_ID, "{}", g.kernel);
+            assert_eq!(machine(g.id).map(|m| m.grammar().kernel), Some(g.kernel));
+        }
+        assert!(machine(Grammar::FIRST_FREE_ID).is_none());
     }
 }
