@@ -4,8 +4,8 @@
 //! I17 and I18 are judged in both directions: a flag has its route, and a route that an
 //! address, a prefix or a router brings has its flag. Routes of addresses and prefixes are
 //! pinned, a router's is a default route through a gateway that is neither pinned nor
-//! static. One exception, where the checks say `users` and `user_routers`: a route that the
-//! user has changed or deleted is the user's, see [`user_changed_route`].
+//! static. One exception: the user may delete or change a router's default route, see
+//! [`user_changed_route`].
 
 use super::K;
 use super::census::slots;
@@ -169,15 +169,10 @@ fn contents(k: &K) -> bool {
 
 // ---- I17, I18 ----------------------------------------------------------------------
 
-/// The route to `dst` and its nexthop, when it is not a group.
-fn route(k: &K, af: Af, dst: Prefix) -> Option<(RtId, NhRef)> {
+/// What the route to `dst` leads to.
+fn route(k: &K, af: Af, dst: Prefix) -> Option<NhRef> {
     let rt = table(k, af).find(|&rt| k.st.rts.raw(rt).rt_dst.get() == dst)?;
-    Some((rt, k.st.rts.raw(rt).rt_nhop.get()))
-}
-
-/// Whether the user has changed a route.
-fn users(k: &K, rt: RtId) -> bool {
-    k.st.notes.user_routes.get() >> rt.slot() & 1 != 0
+    Some(k.st.rts.raw(rt).rt_nhop.get())
 }
 
 /// A nexthop by the interface itself, pinned.
@@ -185,12 +180,11 @@ fn by_interface(n: &Nhop) -> bool {
     n.rt_flags.get() & RTF_PINNED != 0 && matches!(n.gw.get(), Gw::Link(_))
 }
 
-/// Whether the route to `dst` is there and is what `is` says, or is the user's now.
+/// Whether the route to `dst` is there and is what `is` says.
 fn owns(k: &K, af: Af, dst: Prefix, is: impl Fn(&Nhop) -> bool) -> bool {
     match route(k, af, dst) {
-        Some((rt, NhRef::Nh(nh))) => is(k.st.nhops.raw(nh)) || users(k, rt),
-        Some((rt, _)) => users(k, rt),
-        None => false,
+        Some(NhRef::Nh(nh)) => is(k.st.nhops.raw(nh)),
+        _ => false,
     }
 }
 
@@ -301,7 +295,7 @@ fn routers(k: &K, on: &Listed) -> bool {
         }
         let through = |n: &Nhop| n.gw.get() == Gw::Addr(d.rtaddr.get());
         let excused = &st.notes.user_routers;
-        if !d.installed.get() || default.is_some_and(|(_, nh)| any_path(k, nh, through)) {
+        if !d.installed.get() || default.is_some_and(|nh| any_path(k, nh, through)) {
             excused.set(excused.get() & !(1 << i.slot()));
         } else if excused.get() >> i.slot() & 1 == 0 {
             k.violate(&I18_INSTALLED, ObjRef::of(i), NONE, [0, 0]);
@@ -318,9 +312,6 @@ fn owners(k: &K, on: &Listed) -> bool {
         for rt in table(k, af) {
             let NhRef::Nh(nh) = st.rts.raw(rt).rt_nhop.get() else { continue };
             let (dst, n) = (st.rts.raw(rt).rt_dst.get(), st.nhops.raw(nh));
-            if users(k, rt) {
-                continue;
-            }
             if is_router_route(n) && af == Af::Inet6 && dst.bits == 0 {
                 let owner = st.routers.iter().any(|(i, d)| {
                     on.routers >> i.slot() & 1 != 0
@@ -450,9 +441,7 @@ fn left<T: Object, const N: usize>(
     slab.iter().find(|(_, o)| !stays(o)).map(|(i, _)| ObjRef::of(i))
 }
 
-/// The final audit: what is left is lo0's. A route that the user has changed is pinned, so
-/// that neither its owner nor the user can delete it any more: it may stay, with its
-/// nexthop, when it is lo0's.
+/// The final audit: what is left is lo0's.
 pub fn audit_end(k: &K) {
     let st = &k.st;
     let lo = st.v_loif.get();

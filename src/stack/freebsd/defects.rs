@@ -126,10 +126,14 @@ pub const PFXRTR_ADD_UNLINKED: u8 = 55;
 pub const IN_LOOPBACK_ROUTE_SWITCH: u8 = 56;
 /// while the user changes the lookup module, the old instance hears of route changes until it is destroyed, rebuilds itself and takes the datapath back; the chosen one stays linked beside it.
 pub const SET_FIB_ALGO_NOT_ATOMIC: u8 = 57;
+/// R3, W8: NDPRF_ONLINK is tested without the onlink mutex: a prefix whose route is being installed just then is freed and its pinned route stays.
+pub const PREFIX_DEL_ONLINK_UNLOCKED: u8 = 58;
+/// the loopback route of an address that goes, comes up or could not be added is deleted by its key, also when the route of that key is another address's prefix route.
+pub const IN_LOOPBACK_DELETE_BY_KEY: u8 = 59;
 /// F1, with D on: in6_ifextra is freed one grace period later, not with the ifnet.
-pub const F1_IFEXTRA_EPOCH_CALL: u8 = 58;
+pub const F1_IFEXTRA_EPOCH_CALL: u8 = 60;
 /// F6: fib6_lookup returns nothing when the interface is dying.
-pub const F6_LOOKUP_CHECKS_DYING: u8 = 59;
+pub const F6_LOOKUP_CHECKS_DYING: u8 = 61;
 
 /// The catalogue; the index is the bit.
 pub static DEFECTS: &[Defect] = &[
@@ -712,6 +716,26 @@ pub static DEFECTS: &[Defect] = &[
         source: "sys/net/route/fib_algo.c:set_fib_algo, fib_cleanup_algo",
         what: "while the user changes the lookup module, the old instance hears of route changes until it is destroyed, rebuilds itself and takes the datapath back; the chosen one stays linked beside it",
         repair: "ours: the choice and the end of the old instance are one step under the RIB's lock",
+    },
+    Defect {
+        id: "prefix-del-onlink-unlocked",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6_rtr.c:nd6_prefix_del",
+        what: "R3, W8: NDPRF_ONLINK is tested without the onlink mutex: a prefix whose route is being installed just then is freed and its pinned route stays",
+        repair: "ours: tested under the mutex",
+    },
+    Defect {
+        id: "in-loopback-delete-by-key",
+        class: "wrong removal",
+        kind: Kind::WayIn,
+        reach: Reach::Sequence,
+        needs: 0,
+        source: "sys/netinet/in.c:in_scrubprefix, in_ifnet_event",
+        what: "the loopback route of an address that goes, comes up or could not be added is deleted by its key, also when the route of that key is another address's prefix route",
+        repair: "ours: not then",
     },
     Defect {
         id: "f1-ifextra-epoch-call",

@@ -360,7 +360,6 @@ fn dadq(k: &K, i: DadId) -> Vec<String> {
 
 fn rtentry(k: &K, i: RtId) -> Vec<String> {
     let r = k.st.rts.raw(i);
-    let users = k.st.notes.user_routes.get() >> (i.slot() & 63) & 1 != 0;
     let held: Vec<_> = holders_of(k, ObjRef::of(i)).iter().map(holder).collect();
     let queued = k.st.net_epoch.iter().any(|c| c == super::subr_epoch::Callback::DestroyRtentry(i));
     let place = match (held.is_empty(), queued) {
@@ -374,9 +373,6 @@ fn rtentry(k: &K, i: RtId) -> Vec<String> {
         format!("rte_flags {}", flags(r.rte_flags.get(), RT_FLAGS)),
         format!("rt_nhop {}", nhref(r.rt_nhop.get())),
     ];
-    if users {
-        out.push("changed by the user".to_string());
-    }
     if let NhRef::Nh(nh) = r.rt_nhop.get() {
         out.extend(nhop(k, nh).into_iter().map(|l| format!("  {l}")));
     }

@@ -134,16 +134,8 @@ pub fn for_holders(k: &K, obj: ObjRef, mut f: impl FnMut(Holder)) {
                 say(NONE, "V_fib_data_list", None);
             }
         }
-        11 => {
-            if st.lles.raw(id(obj)).linked.get() {
-                say(NONE, "lltable", None);
-            }
-        }
-        12 => {
-            if st.inps.raw(id(obj)).inp_socket.get() {
-                say(NONE, "inp_socket", None);
-            }
-        }
+        11 if st.lles.raw(id(obj)).linked.get() => say(NONE, "lltable", None),
+        12 if st.inps.raw(id(obj)).inp_socket.get() => say(NONE, "inp_socket", None),
         13 => {
             let me: InmId = id(obj);
             for (i, p) in st.inps.iter() {

@@ -324,11 +324,11 @@ pub async fn in6_update_ifa(k: &K, ifp: IfId, ifra: Ifra, ia: IfaId) -> i32 {
     let held = k.hold(ObjRef::of(ia), true);
     let error = in6_update_ifa_internal(k, ifp, ifra, ia, true).await;
     if error != 0 {
-        if !k.on(d::IN6_UPDATE_IFA_ROLLBACK) && k[ia].ifa_flags.get() & IFA_ROUTE != 0 {
-            in6_handle_dstaddr_rtrequest(k, Rtm::Delete, ia).await;
-            clear(&k[ia].ifa_flags, IFA_ROUTE);
+        if k.on(d::IN6_UPDATE_IFA_ROLLBACK) {
+            in6_unlink_ifa(k, ia, ifp).await;
+        } else {
+            in6_purgeaddr(k, ia).await;
         }
-        in6_unlink_ifa(k, ia, ifp).await;
         drop(held);
         ifa_free(k, ia);
         return error;

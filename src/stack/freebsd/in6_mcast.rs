@@ -249,9 +249,9 @@ pub async fn in6_joingroup_locked(k: &K, ifp: IfId, group: Addr) -> Result<InmId
 /// `in6_leavegroup`; takes over the caller's reference.
 pub async fn in6_leavegroup(k: &K, inm: InmId) {
     let _f = k.frame(&Func { name: "in6_leavegroup", file: FILE });
+    let _inm = k.hold(ObjRef::of(inm), true);
     let owned = k.owns_exclusively(IN6_MULTI);
     if !owned {
-        let _h = k.hold(ObjRef::of(inm), true);
         k.lock(IN6_MULTI).await;
     }
     in6_leavegroup_locked(k, inm).await;
@@ -260,10 +260,10 @@ pub async fn in6_leavegroup(k: &K, inm: InmId) {
     }
 }
 
-/// `in6_leavegroup_locked`; takes over the caller's reference.
+/// `in6_leavegroup_locked`; gives up the caller's reference, which the caller has
+/// registered.
 pub async fn in6_leavegroup_locked(k: &K, inm: InmId) {
     let _f = k.frame(&Func { name: "in6_leavegroup_locked", file: FILE });
-    let held = k.hold(ObjRef::of(inm), true);
     let ifp = k[inm].ifp.get();
     k.yield_at("in6_leavegroup_locked:in6_multi_list_lock").await;
     k.lock(IN6_MULTI_LIST).await;
@@ -272,7 +272,6 @@ pub async fn in6_leavegroup_locked(k: &K, inm: InmId) {
         k.lock(lock).await;
     }
     let any = k[inm].refcount.get() == 1 && in6m_disconnect_locked(k, inm);
-    drop(held);
     let any = in6m_rele_locked(k, inm) | any;
     if let Some(lock) = lock {
         k.unlock(lock);
@@ -407,10 +406,10 @@ async fn join_locked(k: &K, inp: InpId, ifp: IfId, group: Addr) -> i32 {
     if in_pcb::in_pcbrele_wlocked(k, inp) {
         // Not reached: the system call has a reference of the file, whose last one frees
         // the pcb. The original would free the record whoever else refers to it.
-        drop(held);
         if let Ok(inm) = joined {
             in6_leavegroup_locked(k, inm).await;
         }
+        drop(held);
         return ENXIO;
     }
     let error = match joined {
@@ -422,8 +421,8 @@ async fn join_locked(k: &K, inp: InpId, ifp: IfId, group: Addr) -> i32 {
             }
             None => {
                 k.unlock(lock);
-                drop(held);
                 in6_leavegroup_locked(k, inm).await;
+                drop(held);
                 return ENOMEM;
             }
         },
@@ -451,6 +450,7 @@ async fn in6p_leave_group(k: &K, inp: InpId, name: u8, group: Addr) -> i32 {
         Some(i) => {
             let inm = k[inp].memberships[i].get();
             k[inp].memberships[i].set(InmId::NULL);
+            let _inm = k.hold(ObjRef::of(inm), true);
             in6_leavegroup_locked(k, inm).await;
             0
         }

@@ -320,9 +320,8 @@ async fn in_handle_ifaddr_route(k: &K, rtm: Rtm, ia: IfaId) -> i32 {
     error
 }
 
-/// `in_hasrtprefix`: whether some address has installed the prefix route of this one.
-fn in_hasrtprefix(k: &K, target: IfaId) -> bool {
-    let prefix = ia_getrtprefix(k, target);
+/// `in_hasrtprefix`: whether some address has installed this prefix route.
+fn has_prefix_owner(k: &K, prefix: Prefix) -> bool {
     net_epoch_enter(k);
     let mut found = false;
     let mut ia = k.st.v_in_ifaddrhead.first.get();
@@ -343,7 +342,7 @@ fn set_ifa_route(k: &K, ia: IfaId, on: bool) {
 /// `in_addprefix`.
 async fn in_addprefix(k: &K, target: IfaId) -> i32 {
     let _f = k.frame(&Func { name: "in_addprefix", file: FILE });
-    if in_hasrtprefix(k, target) {
+    if has_prefix_owner(k, ia_getrtprefix(k, target)) {
         return 0;
     }
     k.yield_at("in_addprefix:add").await;
@@ -388,7 +387,7 @@ async fn prefix_heir(k: &K, target: IfaId, prefix: Prefix) -> IfaId {
 }
 
 /// The loopback route of an address that goes: it is deleted, or moved to an equal address
-/// that needs one. When an equal address has the key as its prefix route, it is that one's.
+/// that needs one.
 async fn scrub_loopback_route(k: &K, target: IfaId) {
     let addr = k[target].addr.get();
     let blind = k.on(d::IN_LOOPBACK_ROUTE_SWITCH);
@@ -404,15 +403,15 @@ async fn scrub_loopback_route(k: &K, target: IfaId) {
         }
     }
     if error != 0 {
-        let key = Prefix::new(addr, host_bits(Af::Inet));
-        let owner = in_localip_more(k, target, |a| {
-            k[a].ifa_flags.get() & IFA_ROUTE != 0 && ia_getrtprefix(k, a) == key
-        });
-        if owner.is_null() || blind {
-            ifa_del_loopback_route(k, target, addr).await;
-        } else {
-            ifa_free(k, owner);
-        }
+        del_loopback_route(k, target, addr).await;
+    }
+}
+
+/// `ifa_del_loopback_route`; upstream's deletes whatever has the key.
+async fn del_loopback_route(k: &K, ifa: IfaId, addr: Addr) {
+    let key = Prefix::new(addr, host_bits(Af::Inet));
+    if !has_prefix_owner(k, key) || k.on(d::IN_LOOPBACK_DELETE_BY_KEY) {
+        ifa_del_loopback_route(k, ifa, addr).await;
     }
 }
 
@@ -506,7 +505,7 @@ async fn event_up(k: &K, ifa: IfaId) {
     let addr = k[ifa].addr.get();
     let selfish = ia_need_loopback_route(k, ifa) || k.on(d::IN_IFNET_EVENT_LOOPBACK);
     if selfish {
-        ifa_del_loopback_route(k, ifa, addr).await;
+        del_loopback_route(k, ifa, addr).await;
     }
     k.yield_at("in_ifnet_event:add").await;
     if in_handle_ifaddr_route(k, Rtm::Add, ifa).await == 0 {

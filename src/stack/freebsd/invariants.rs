@@ -260,9 +260,6 @@ pub struct Notes {
     pub detached: F<u16>,
     /// Bit per interface that was seen dying.
     pub dying: F<u16>,
-    /// Bit per route that the user has changed, which takes it from its owner: RTM_CHANGE
-    /// asks for no priority.
-    pub user_routes: F<u64>,
     /// Bit per router whose default route the user has deleted or changed.
     pub user_routers: F<u8>,
     /// The operation has replaced an address that was there.
@@ -609,10 +606,6 @@ pub fn on_free(k: &K, obj: ObjRef) {
             u.set(u.get() & !(1 << obj.slot));
         }
         6 => idle(k, obj, k.st.dads.raw(id(obj)).dad_timer_ch.state()),
-        7 => {
-            let u = &k.st.notes.user_routes;
-            u.set(u.get() & !(1 << obj.slot));
-        }
         10 => idle(k, obj, k.st.fds.raw(id(obj)).fd_callout.state()),
         11 => idle(k, obj, k.st.lles.raw(id(obj)).lle_timer.state()),
         12 => idle(k, obj, k.st.inps.raw(id(obj)).t_callout.state()),
@@ -660,23 +653,17 @@ fn no_task(k: &K, obj: ObjRef, tasks: &[Task]) {
     }
 }
 
-/// The user has deleted, changed or extended the route to `dst` by the routing socket.
+/// The user has deleted or changed the route to `dst` by the routing socket.
 ///
-/// I17 and I18 are about the kernel's own doing. A user may change an interface route (a
-/// deletion is refused, a change is not) and delete or change a router's default route:
-/// that route is the user's from then on, and the flag of its former owner is excused
-/// while it lasts.
+/// I18 is about the kernel's own doing. The default route that a router brought is neither
+/// pinned nor static: the user may delete or change it, and the router learns nothing of
+/// it. `installed` of those routers is excused until it is true again.
 pub fn user_changed_route(k: &K, af: Af, dst: Prefix) {
-    let (st, notes) = (&k.st, &k.st.notes);
-    let route = super::route_tables::table(k, af).find(|&rt| st.rts.raw(rt).rt_dst.get() == dst);
-    if let Some(rt) = route {
-        notes.user_routes.set(notes.user_routes.get() | 1 << rt.slot());
+    if af != Af::Inet6 || dst.bits != 0 {
+        return;
     }
-    if af == Af::Inet6 && dst.bits == 0 {
-        for (dr, d) in st.routers.iter() {
-            if d.installed.get() {
-                notes.user_routers.set(notes.user_routers.get() | 1 << dr.slot());
-            }
-        }
+    let excused = &k.st.notes.user_routers;
+    for (dr, _) in k.st.routers.iter().filter(|(_, d)| d.installed.get()) {
+        excused.set(excused.get() | 1 << dr.slot());
     }
 }

@@ -644,10 +644,13 @@ pub fn nd6_prefix_unlink(k: &K, pr: PrId) {
 /// `nd6_prefix_del` of an unlinked prefix; takes over the reference that its list had.
 pub async fn nd6_prefix_del(k: &K, pr: PrId, list_ref: Hold<'_>) {
     let _f = k.frame(&Func { name: "nd6_prefix_del", file: FILE });
-    if k[pr].ndpr_stateflags.get() & NDPRF_ONLINK != 0 {
+    let unlocked = k.on(d::PREFIX_DEL_ONLINK_UNLOCKED);
+    if !unlocked || k[pr].ndpr_stateflags.get() & NDPRF_ONLINK != 0 {
         k.yield_at("nd6_prefix_del:nd6_prefix_offlink").await;
         k.lock(ND6_ONLINK).await;
-        nd6_prefix_offlink(k, pr).await;
+        if unlocked || k[pr].ndpr_stateflags.get() & NDPRF_ONLINK != 0 {
+            nd6_prefix_offlink(k, pr).await;
+        }
         k.unlock(ND6_ONLINK);
     }
     k.yield_at("nd6_prefix_del:pfxrtr_del").await;
