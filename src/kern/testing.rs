@@ -54,7 +54,7 @@ static LOCKS: &[LockInfo] = &[
     LockInfo { recursive: true, ..lock("recursive", LockKind::Mutex) },
 ];
 
-static GRAMMAR: Grammar = Grammar { kernel: "script", id: 0, verbs: &[], max_cpus: 2, booted: &[] };
+static GRAMMAR: Grammar = Grammar { max_cpus: 2, ..Grammar::named("script", 0) };
 
 /// What a script does next.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 
 use super::bytes::DecodeTable;
 use super::{
-    Arg, ArgClass, Grammar, Header, MAX_OPS, NamedPoint, PointKind, Program, Role, Stop, Verb,
+    Arg, ArgClass, Grammar, Header, MAX_OPS, NamedPoint, PointKind, Program, Role, Stop,
+    Thresholds, Verb,
 };
 
 const INTERFACES: &[&str] = &["em0", "gif0", "gif1", "lo0"];

@@ -40,8 +40,6 @@ const fn verb(code: u8, name: &'static str, args: &'static [Arg], help: &'static
 
 /// The verbs of the toy.
 pub static GRAMMAR: Grammar = Grammar {
-    kernel: "toy",
-    id: 0,
     verbs: &[
         verb(0, "make", MAKES, "puts a box into a drawer"),
         verb(1, "drop", ENDS, "throws a box away"),
@@ -50,7 +48,7 @@ pub static GRAMMAR: Grammar = Grammar {
         verb(4, "mark", USES, "marks a box"),
     ],
     max_cpus: 2,
-    booted: &[],
+    ..Grammar::named("toy", 0)
 };
 
 static DEFECTS: &[Defect] = &[
