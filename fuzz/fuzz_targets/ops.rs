@@ -19,6 +19,7 @@ use std::fmt;
 use std::panic::{set_hook, take_hook};
 use std::process::exit;
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicU8;
 
 /// One in so many of the crossovers that libFuzzer asks for happens. It asks half of
 /// the time; the rest goes to the mutator.
@@ -31,6 +32,20 @@ cargo fuzz tmin takes any crash for this one; to keep the bug, minimize the arti
 ";
 
 static DECODER: LazyLock<Decoder> = LazyLock::new(|| Decoder::new(GRAMMARS));
+
+/// Counters of the engine; whole words, because it reads them as such.
+#[repr(align(8))]
+struct Counters([AtomicU8; COUNTERS]);
+
+/// How many there are. Each costs in every execution; with fewer, more features of a long
+/// campaign fall together.
+const COUNTERS: usize = 6144;
+
+/// What libFuzzer looks at after every execution, and clears before the next, besides the
+/// counters of the compiler, and where there are none of those.
+#[unsafe(link_section = "__libfuzzer_extra_counters")]
+#[used]
+static FEATURES: Counters = Counters([const { AtomicU8::new(0) }; COUNTERS]);
 
 thread_local! {
     static STATE: RefCell<Option<FuzzState>> = const { RefCell::new(None) };
@@ -85,7 +100,7 @@ fuzz_target!(init: start(), |input: Input| {
         copy.clear();
         copy.extend_from_slice(input.0);
     });
-    let finding = STATE.with_borrow_mut(|state| fuzz_one(state.as_mut()?, input.0));
+    let finding = STATE.with_borrow_mut(|state| fuzz_one(state.as_mut()?, input.0, &FEATURES.0));
     if let Some(finding) = finding {
         eprintln!("{}\n{MINIMIZE}", finding.text);
         bucket::abort_as(&finding.signature_ident)
