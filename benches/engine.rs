@@ -127,25 +127,31 @@ fn run_empty_program(bencher: Bencher<'_, '_>, on: On) {
 /// Generated programs, from boot to audit, all defects off.
 #[divan::bench(args = kernels())]
 fn run(bencher: Bencher<'_, '_>, on: On) {
-    run_all(bencher, on, |_| {});
+    run_all(bencher, on, Config::default(), |_| {});
 }
 
-/// The same without what disturbs them: the difference is preemptions and faults.
+/// The same for a guided engine: the difference is noting features.
+#[divan::bench(args = kernels())]
+fn run_with_features(bencher: Bencher<'_, '_>, on: On) {
+    run_all(bencher, on, Config { feedback: true, ..Config::default() }, |_| {});
+}
+
+/// Without what disturbs them: the difference is preemptions and faults.
 #[divan::bench(args = kernels())]
 fn run_undisturbed(bencher: Bencher<'_, '_>, on: On) {
-    run_all(bencher, on, |p| {
+    run_all(bencher, on, Config::default(), |p| {
         for op in &mut p.ops {
             (op.preempt_at, op.preempt_for, op.fail) = (0, 0, 0);
         }
     });
 }
 
-fn run_all(bencher: Bencher<'_, '_>, on: On, change: impl Fn(&mut Program)) {
+fn run_all(bencher: Bencher<'_, '_>, on: On, cfg: Config, change: impl Fn(&mut Program)) {
     let (mut m, mut programs) = (on.machine(), on.programs());
     programs.iter_mut().for_each(change);
     bencher.counter(operations(&programs)).bench_local(|| {
         for p in &programs {
-            black_box(m.run(black_box(p), Config::default()));
+            black_box(m.run(black_box(p), cfg));
         }
     });
 }

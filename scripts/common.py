@@ -72,8 +72,37 @@ def ifscrub():
     return (ROOT / own if own else ROOT / "target") / "release" / "ifscrub"
 
 
+# How a fuzz target can be built: as everybody builds, guided by the features of a run
+# alone; or by cargo-fuzz, guided by the edges that the compiler counts as well.
+BUILDS = ("plain", "edges")
+
+
+def add_build(parser):
+    """The option of a script that can use either build."""
+    parser.add_argument("--build", choices=BUILDS, default=BUILDS[0],
+                        help="plain: guided by the features of a run; edges: by cargo-fuzz, "
+                        "counting the compiler's edges as well, without compare tracing [plain]")
+
+
+def targets_of(build, *names):
+    """Builds fuzz targets in one of the ways and returns their paths."""
+    if build == "plain":
+        return plain_targets(*names)
+    return fuzz_targets(*names, flags=("--no-trace-compares",), folder=("bench",))
+
+
+def plain_targets(*names):
+    """Builds fuzz targets without cargo-fuzz, so that the compiler counts nothing."""
+    need("cargo", "see https://rustup.rs")
+    say(f"building {', '.join(names)}")
+    call(["cargo", "build", "--release", "--locked", "--manifest-path",
+          ROOT / "fuzz" / "Cargo.toml", "--target-dir", build_dir(),
+          *(word for name in names for word in ("--bin", name))])
+    return [build_dir("release", name) for name in names]
+
+
 def fuzz_targets(*names, flags=(), folder=()):
-    """Builds fuzz targets without a sanitizer and returns their paths."""
+    """Builds fuzz targets with cargo-fuzz, without a sanitizer, and returns their paths."""
     need("cargo-fuzz", "run scripts/setup")
     target_dir = build_dir(*folder)
     for name in names:

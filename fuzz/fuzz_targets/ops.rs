@@ -7,18 +7,19 @@
 
 mod bucket;
 
-use ifscrub::hunt::fuzz::{FuzzState, fuzz_one};
+use ifscrub::hunt::fuzz::{FuzzState, fuzz_one, wanted};
 use ifscrub::program::bytes::Decoder;
 use ifscrub::program::mutate::{crossover_bytes, mutate_bytes};
 use ifscrub::program::text;
 use ifscrub::stack::GRAMMARS;
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
-use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target};
+use libfuzzer_sys::{Corpus, fuzz_crossover, fuzz_mutator, fuzz_target};
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{set_hook, take_hook};
 use std::process::exit;
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicU8;
 
 /// One in so many of the crossovers that libFuzzer asks for happens. It asks half of
 /// the time; the rest goes to the mutator.
@@ -30,7 +31,29 @@ cargo fuzz tmin takes any crash for this one; to keep the bug, minimize the arti
   ifscrub minimize --bytes --defects LIST ARTIFACT      (LIST: as in IFSCRUB_DEFECTS)
 ";
 
+/// Decodes programs of every kernel, for people.
 static DECODER: LazyLock<Decoder> = LazyLock::new(|| Decoder::new(GRAMMARS));
+
+/// Decodes programs of the kernels that are fuzzed, for the mutator.
+static FUZZED: LazyLock<Decoder> = LazyLock::new(|| match FuzzState::from_env() {
+    Ok(state) => state.decoder().clone(),
+    // `start` has said what is wrong.
+    Err(_) => Decoder::new(GRAMMARS),
+});
+
+/// Counters of the engine; whole words, because it reads them as such.
+#[repr(align(8))]
+struct Counters([AtomicU8; COUNTERS]);
+
+/// How many there are. Each costs in every execution; with fewer, more features of a long
+/// campaign fall together.
+const COUNTERS: usize = 6144;
+
+/// What libFuzzer looks at after every execution, and clears before the next, besides the
+/// counters of the compiler, and where there are none of those.
+#[unsafe(link_section = "__libfuzzer_extra_counters")]
+#[used]
+static FEATURES: Counters = Counters([const { AtomicU8::new(0) }; COUNTERS]);
 
 thread_local! {
     static STATE: RefCell<Option<FuzzState>> = const { RefCell::new(None) };
@@ -80,20 +103,24 @@ fn start() {
     }
 }
 
-fuzz_target!(init: start(), |input: Input| {
+fuzz_target!(init: start(), |input: Input| -> Corpus {
+    if !STATE.with_borrow(|state| state.as_ref().is_some_and(|s| wanted(s, input.0))) {
+        return Corpus::Reject;
+    }
     INPUT.with_borrow_mut(|copy| {
         copy.clear();
         copy.extend_from_slice(input.0);
     });
-    let finding = STATE.with_borrow_mut(|state| fuzz_one(state.as_mut()?, input.0));
+    let finding = STATE.with_borrow_mut(|state| fuzz_one(state.as_mut()?, input.0, &FEATURES.0));
     if let Some(finding) = finding {
         eprintln!("{}\n{MINIMIZE}", finding.text);
         bucket::abort_as(&finding.signature_ident)
     }
+    Corpus::Keep
 });
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    mutate_bytes(&DECODER, data, size, max_size, seed)
+    mutate_bytes(&FUZZED, data, size, max_size, seed)
 });
 
 // With nothing returned, libFuzzer draws again between mutator and crossover.
@@ -101,5 +128,5 @@ fuzz_crossover!(|a: &[u8], b: &[u8], out: &mut [u8], seed: u32| {
     if !seed.is_multiple_of(CROSSOVER_ONE_IN) {
         return 0;
     }
-    crossover_bytes(&DECODER, a, b, out, seed)
+    crossover_bytes(&FUZZED, a, b, out, seed)
 });

@@ -4,7 +4,7 @@ use super::file::Loaded;
 use super::output::{emit, emit_json, highlighted, note};
 use super::{AS_EXPECTED, CliError, Done, VIOLATION};
 use crate::hunt::round::guarded;
-use crate::kern::exec::Outcome;
+use crate::kern::exec::{Config, Outcome};
 use crate::program::{Program, Stop};
 use crate::stack::{Machine, Model};
 use crate::triage::listing::listing;
@@ -163,7 +163,12 @@ fn replay(models: &'static [Model], args: &Args, path: &Path) -> Result<Replayed
         let trace = recorded(&mut *m, &p, set, None).trace;
         (listing(&*m, &trace), trace.hash())
     });
-    let json = describe(&*m, path, &p, set, &outcome, report.as_ref(), trace.as_ref());
+    let mut json = describe(&*m, path, &p, set, &outcome, report.as_ref(), trace.as_ref());
+    if args.json {
+        let cfg = Config { defects: set, measure: true, ..Config::default() };
+        let measured = guarded(&mut *m, &p, |m| m.run(&p, cfg))?;
+        json["changed"] = json!(measured.counts.changed);
+    }
     Ok(Replayed { outcome, report, trace, json })
 }
 

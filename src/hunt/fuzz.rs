@@ -17,6 +17,7 @@ use crate::triage::credit::credit_of_books;
 use crate::triage::report::report;
 use crate::triage::sets::{self, UnknownDefect};
 use crate::triage::signature::{identifier, signature};
+use std::sync::atomic::{AtomicU8, Ordering};
 use thiserror::Error;
 
 /// The environment variable that pins the kernel.
@@ -149,7 +150,10 @@ impl FuzzState {
 }
 
 /// Runs one input. `None` when it is clean, or of a kernel that is not fuzzed.
-pub fn fuzz_one(state: &mut FuzzState, data: &[u8]) -> Option<FuzzFinding> {
+///
+/// Each feature of the run (see [`crate::kern::feedback`]) sets one of `counters` to 1, for
+/// an engine that looks at them; they may be empty.
+pub fn fuzz_one(state: &mut FuzzState, data: &[u8], counters: &[AtomicU8]) -> Option<FuzzFinding> {
     if !wanted(state, data) {
         return None;
     }
@@ -157,7 +161,13 @@ pub fn fuzz_one(state: &mut FuzzState, data: &[u8]) -> Option<FuzzFinding> {
     let p = &state.program;
     let (_, m, defects) = state.kernels.iter_mut().find(|(id, ..)| *id == p.header.kernel)?;
     let defects = *defects;
-    if m.run(p, Config { defects, ..Config::default() }).clean() {
+    let cfg = Config { defects, feedback: !counters.is_empty(), ..Config::default() };
+    let outcome = m.run(p, cfg);
+    for feature in m.features() {
+        let n = counters.len();
+        counters[feature.get() as usize % n].store(1, Ordering::Relaxed);
+    }
+    if outcome.clean() {
         return None;
     }
     let p = p.clone();
@@ -180,6 +190,7 @@ mod tests {
     use crate::program::bytes;
     use crate::program::generate::{GenConfig, Generator};
     use crate::stack::GRAMMARS;
+    use std::collections::BTreeSet;
 
     #[test]
     fn an_unknown_kernel_is_an_error_that_lists_those_there_are() {
@@ -193,7 +204,7 @@ mod tests {
         let generator = Generator::new(g, GenConfig::default(), 1);
         let mut state = FuzzState::new(Some(g.kernel), Some("as-reported")).unwrap();
         let inputs = (0..24).filter_map(|i| bytes::encode(&generator.program(i)).ok());
-        let found: Vec<_> = inputs.filter_map(|input| fuzz_one(&mut state, &input)).collect();
+        let found: Vec<_> = inputs.filter_map(|input| fuzz_one(&mut state, &input, &[])).collect();
         assert!(!found.is_empty());
         for f in found {
             let safe = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -213,7 +224,7 @@ mod tests {
         }
         let generator = Generator::new(first, GenConfig::default(), 1);
         let inputs = (0..24).filter_map(|i| bytes::encode(&generator.program(i)).ok());
-        assert_eq!(inputs.filter_map(|input| fuzz_one(&mut state, &input)).count(), 0);
+        assert_eq!(inputs.filter_map(|input| fuzz_one(&mut state, &input, &[])).count(), 0);
         assert!(wanted(&state, &[]));
     }
 
@@ -234,6 +245,23 @@ mod tests {
     fn the_defects_are_said_and_a_short_input_is_clean_without_any() {
         let mut state = FuzzState::new(Some(GRAMMARS[0].kernel), None).unwrap();
         assert!(state.describe().contains("defects none"));
-        assert_eq!(fuzz_one(&mut state, &[]), None);
+        assert_eq!(fuzz_one(&mut state, &[], &[]), None);
+    }
+
+    #[test]
+    fn the_features_of_a_run_set_counters() {
+        let g = GRAMMARS[0];
+        let generator = Generator::new(g, GenConfig::default(), 1);
+        let mut state = FuzzState::new(Some(g.kernel), None).unwrap();
+        let mut seen = BTreeSet::new();
+        for i in 0..8 {
+            let counters = [const { AtomicU8::new(0) }; 64];
+            let input = bytes::encode(&generator.program(i)).unwrap();
+            assert_eq!(fuzz_one(&mut state, &input, &counters), None);
+            let counters = counters.map(AtomicU8::into_inner);
+            assert!(counters.contains(&1));
+            seen.insert(counters);
+        }
+        assert!(seen.len() > 1, "no program is told from another");
     }
 }

@@ -257,6 +257,7 @@ pub fn words(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kern::cell::F;
     use crate::kern::slab::ObjRef;
     use crate::program::Grammar;
     use crate::program::generate::GenConfig;
@@ -284,6 +285,9 @@ mod tests {
         fn run(&mut self, p: &Program, _: Config) -> Outcome {
             assert!(p.ops.len() < 20, "too many for me");
             Outcome::default()
+        }
+        fn features(&self) -> &[F<u32>] {
+            &[]
         }
         fn describe(&self, _: ObjRef) -> Vec<String> {
             Vec::new()

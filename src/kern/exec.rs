@@ -31,6 +31,8 @@ pub struct Config {
     pub record: bool,
     /// Count the operations that change the state (slow).
     pub measure: bool,
+    /// Note the features of the run, for guided engines.
+    pub feedback: bool,
 }
 
 /// What came of a run.
@@ -79,7 +81,7 @@ pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
 fn prepare<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) {
     let ncpus = p.header.ncpus.clamp(1, S::grammar().max_cpus);
     S::restore(&mut k.st, &k.boot[ncpus as usize - 1]);
-    k.cx.reset(cfg.defects, cfg.stop.unwrap_or(p.header.stop), ncpus, cfg.record);
+    k.cx.reset(cfg.defects, cfg.stop.unwrap_or(p.header.stop), ncpus, cfg.record, cfg.feedback);
     k.cx.configure(&p.header);
     k.spawns.borrow_mut().clear();
     k.has_spawns.set(false);
@@ -118,8 +120,9 @@ struct Driver<'k, S: Stack, T, B> {
     /// One slot per fiber, made when first needed.
     slots: Vec<Pin<Box<Option<T>>>>,
     poller: Context<'static>,
-    /// State after the last operation, when changes are counted.
-    before: Option<S::State>,
+    /// State after the last operation, when changes are counted. In a box, because a
+    /// driver is moved in every run and a state is large.
+    before: Option<Box<S::State>>,
 }
 
 impl<'k, S, T, B> Driver<'k, S, T, B>
@@ -143,7 +146,7 @@ where
 
     /// The operations, until every thread has finished.
     fn operations(&mut self, p: &Program, cfg: Config) {
-        self.before = cfg.measure.then(|| self.k.st.clone());
+        self.before = cfg.measure.then(|| Box::new(self.k.st.clone()));
         for (i, op) in p.ops.iter().enumerate() {
             self.issue(i as u8, op);
             if self.k.cx.stopped() {
@@ -178,7 +181,7 @@ where
             self.check(op, None);
             // What a parked operation changes after all is not the doing of this one.
             if let Some(b) = &mut self.before {
-                b.clone_from(&k.st);
+                (**b).clone_from(&k.st);
             }
         }
     }
@@ -198,10 +201,10 @@ where
         if let Some(b) = &mut self.before
             && !k.cx.stopped()
         {
-            if *b != k.st {
+            if **b != k.st {
                 k.cx.bump(|c| c.changed += 1);
             }
-            b.clone_from(&k.st);
+            (**b).clone_from(&k.st);
         }
     }
 

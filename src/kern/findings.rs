@@ -115,6 +115,7 @@ impl Ctx {
         self.counts.get()
     }
 
+    #[inline]
     pub(super) fn bump(&self, f: impl FnOnce(&mut Counts)) {
         let mut c = self.counts.get();
         f(&mut c);

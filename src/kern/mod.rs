@@ -22,6 +22,7 @@
 //! | [`taskqueue`] | work put off to a thread |
 //! | [`callout`] | timers in three states, free or bound to a lock |
 //! | [`findings`] | broken rules, kernel faults, counts |
+//! | [`feedback`] | features of a run, for guided engines |
 //! | [`record`], [`trace`] | what a recorded run leaves |
 //! | [`exec`] | the loop that polls |
 
@@ -30,6 +31,7 @@ pub mod cell;
 pub mod crit;
 pub mod epoch;
 pub mod exec;
+pub mod feedback;
 pub mod fifo;
 pub mod findings;
 pub mod hands;
@@ -82,7 +84,7 @@ impl<S: Stack> Kernel<S> {
         };
         for ncpus in 1..=S::grammar().max_cpus {
             k.st = S::State::default();
-            k.cx.reset(0, Default::default(), ncpus, false);
+            k.cx.reset(0, Default::default(), ncpus, false, false);
             S::boot(&k);
             k.boot.push(k.st.clone());
         }

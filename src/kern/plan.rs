@@ -40,6 +40,10 @@ pub(super) struct Account {
     failing: Cell<Option<&'static str>>,
     injected: F<u32>,
     named: F<bool>,
+    pub(super) verb: F<u8>,
+    /// What it has passed so far, and where it was parked: see [`super::feedback`].
+    pub(super) way: F<u32>,
+    pub(super) parked_at: F<u32>,
 }
 
 impl Ctx {
@@ -58,6 +62,8 @@ impl Ctx {
         a.failing.set(None);
         a.injected.set(0);
         a.named.set(false);
+        a.verb.set(op.verb);
+        a.way.set(0);
     }
 
     pub(super) fn plan_named(&self, points: &[NamedPoint]) {
@@ -83,7 +89,7 @@ impl Ctx {
     pub fn yield_at(&self, name: &'static str) -> Switch<'_> {
         let a = &self.accounts[self.fibers[self.current.get() as usize].account.get() as usize];
         let n = a.yields.inc();
-        if n >= a.next_yield.get() || a.named.get() || self.recording.get() {
+        if n >= a.next_yield.get() || a.named.get() || self.watched.get() {
             self.yield_slow(a, n, name);
         }
         Switch::new(self)
@@ -92,6 +98,7 @@ impl Ctx {
     #[cold]
     fn yield_slow(&self, a: &Account, n: u32, name: &'static str) {
         self.record(|| What::Yield(name));
+        self.note_passed(name, false);
         if n >= a.since.get() + STEP_BUDGET {
             self.violate(&rules::ENDLESS, ObjRef::NONE, ObjRef::NONE, [n, 0]);
             // Whatever layer ends the run: this thread never would.
@@ -107,6 +114,7 @@ impl Ctx {
             a.preempt_at.set(u32::MAX);
             a.next_yield.set(a.since.get() + STEP_BUDGET);
             self.bump(|c| c.preempted += 1);
+            self.note_parked(name);
             self.record(|| What::Park(name));
         }
     }
@@ -126,7 +134,7 @@ impl Ctx {
     pub fn fails(&self, name: &'static str) -> bool {
         let a = &self.accounts[self.fibers[self.current.get() as usize].account.get() as usize];
         let n = a.calls.inc();
-        if n >= a.fail_at.get() || a.named.get() || self.recording.get() {
+        if n >= a.fail_at.get() || a.named.get() || self.watched.get() {
             return self.fails_slow(a, n, name);
         }
         false
@@ -148,6 +156,7 @@ impl Ctx {
             a.injected.inc();
             self.bump(|c| c.injected += 1);
         }
+        self.note_passed(name, failed);
         self.record(|| What::Call(name, failed));
         failed
     }

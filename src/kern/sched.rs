@@ -21,6 +21,7 @@ pub use super::hands::Hold;
 pub use super::record::Frame;
 
 use super::cell::F;
+use super::feedback::Feedback;
 use super::hands::MAX_HOLDS;
 use super::lock::{Lock, LockInfo, LockKind, MAX_LOCKS, Misuse};
 use super::plan::{Account, FUEL};
@@ -172,6 +173,9 @@ pub struct Ctx {
     pub(super) trace: RefCell<Trace>,
     pub(super) frames: RefCell<[Vec<&'static Func>; MAX_FIBERS]>,
     pub(super) reached: F<u64>,
+    pub(super) feedback: Feedback,
+    /// Recorded, or its features are noted: points take the slow path.
+    pub(super) watched: F<bool>,
 }
 
 /// Waits until the current thread may run on.
@@ -240,10 +244,21 @@ impl Ctx {
             trace: RefCell::default(),
             frames: RefCell::default(),
             reached: F::new(0),
+            feedback: Feedback::default(),
+            watched: F::new(false),
         }
     }
 
-    pub(super) fn reset(&self, defects: u64, stop: Stop, ncpus: u8, recording: bool) {
+    pub(super) fn reset(
+        &self,
+        defects: u64,
+        stop: Stop,
+        ncpus: u8,
+        recording: bool,
+        feedback: bool,
+    ) {
+        self.feedback.reset(feedback);
+        self.watched.set(recording || feedback);
         for f in &self.fibers {
             f.generation.set(0);
         }
@@ -397,6 +412,7 @@ impl Ctx {
         if errno == 0 && f.is_op.get() {
             self.bump(|c| c.ok += 1);
         }
+        self.note_finished(errno);
         self.record(|| What::Done(errno));
         f.state.set(FiberState::Free);
         self.alive.set(self.alive.get() & !(1 << fiber));

@@ -131,6 +131,9 @@ pub struct Slab<T, const N: usize> {
     /// Slots that were taken since the last [`Slab::restore`].
     touched: F<u64>,
     generation: [F<u16>; N],
+    /// The generation of the living tenant of each slot, 0 when there is none: all that
+    /// following a pointer has to look at.
+    tenants: [F<u16>; N],
     slots: [T; N],
 }
 
@@ -141,6 +144,7 @@ impl<T: Default, const N: usize> Default for Slab<T, N> {
             live: F::new(0),
             touched: F::new(0),
             generation: std::array::from_fn(|_| F::new(0)),
+            tenants: std::array::from_fn(|_| F::new(0)),
             slots: std::array::from_fn(|_| T::default()),
         }
     }
@@ -161,15 +165,14 @@ impl<T, const N: usize> Slab<T, N> {
         self.live.set(self.live.get() | 1 << slot);
         self.touched.set(self.touched.get() | 1 << slot);
         let generation = self.generation[slot].inc();
+        self.tenants[slot].set(generation);
         Some(Id::new(slot as u8, generation))
     }
 
     /// Whether `id` names the living tenant of its slot.
     #[inline]
     pub fn is_live(&self, id: Id<T>) -> bool {
-        id.slot() < N
-            && self.live.get() >> id.slot() & 1 != 0
-            && self.generation[id.slot()].get() == id.generation()
+        self.tenants.get(id.slot()).is_some_and(|t| t.get() == id.generation)
     }
 
     /// What stands in the slot now: the object, its corpse, or a new tenant. For
@@ -177,6 +180,15 @@ impl<T, const N: usize> Slab<T, N> {
     #[inline]
     pub fn raw(&self, id: Id<T>) -> &T {
         &self.slots[if id.slot() < N { id.slot() } else { 0 }]
+    }
+
+    /// [`Slab::raw`] and [`Slab::is_live`] in one.
+    #[inline]
+    pub fn look(&self, id: Id<T>) -> (&T, bool) {
+        match (self.slots.get(id.slot()), self.tenants.get(id.slot())) {
+            (Some(obj), Some(tenant)) => (obj, tenant.get() == id.generation),
+            _ => (&self.slots[0], false),
+        }
     }
 
     /// The living objects, by slot.
@@ -218,6 +230,7 @@ impl<T: Clone, const N: usize> Slab<T, N> {
             differ &= differ - 1;
             self.slots[slot].clone_from(&boot.slots[slot]);
             self.generation[slot].set(boot.generation[slot].get());
+            self.tenants[slot].set(boot.tenants[slot].get());
         }
         self.live.set(boot.live.get());
         self.touched.set(boot.touched.get());
@@ -231,6 +244,7 @@ impl<T: Object, const N: usize> Slab<T, N> {
     pub fn free(&self, id: Id<T>) {
         let free = !self.live.get() & Self::MASK;
         self.live.set(self.live.get() & !(1 << id.slot()));
+        self.tenants[id.slot()].set(0);
         let link = (free != 0).then(|| free.trailing_zeros() as u8);
         self.slots[id.slot()].poison(link);
     }

@@ -370,6 +370,6 @@ impl Stack for Toy {
 
 impl Holds<Owner> for Toy {
     fn look(st: &State, id: Id<Owner>) -> (&Owner, bool) {
-        (st.owners.raw(id), st.owners.is_live(id))
+        st.owners.look(id)
     }
 }

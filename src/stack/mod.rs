@@ -27,12 +27,14 @@ pub mod prelude {
 }
 
 use crate::kern::Kernel;
+use crate::kern::cell::F;
 use crate::kern::exec::{Config, Outcome};
 use crate::kern::lock::LockInfo;
 use crate::kern::slab::{Id, ObjRef, Object};
 use crate::program::{Grammar, Op, Program};
 use crate::shadow::{Rule, Violation};
 use std::future::Future;
+use std::ops::Deref;
 
 /// Errno of an operation that the harness itself refuses: too many threads alive.
 pub const EAGAIN: i32 = 35;
@@ -231,6 +233,8 @@ pub trait Machine {
     fn explain(&self, v: &Violation) -> String;
     /// Runs a program from boot to audit.
     fn run(&mut self, p: &Program, cfg: Config) -> Outcome;
+    /// The features of the last run, if it was to note them.
+    fn features(&self) -> &[F<u32>];
     /// Lines describing an object and its holders as the last run left them.
     fn describe(&self, obj: ObjRef) -> Vec<String>;
     /// Name of an object class.
@@ -262,6 +266,10 @@ impl<S: Stack> Machine for Kernel<S> {
 
     fn run(&mut self, p: &Program, cfg: Config) -> Outcome {
         crate::kern::exec::run(self, p, cfg)
+    }
+
+    fn features(&self) -> &[F<u32>] {
+        self.deref().features()
     }
 
     fn describe(&self, obj: ObjRef) -> Vec<String> {

@@ -344,6 +344,6 @@ impl Stack for Toy {
 
 impl Holds<Carton> for Toy {
     fn look(st: &Cupboard, id: Id<Carton>) -> (&Carton, bool) {
-        (st.cartons.raw(id), st.cartons.is_live(id))
+        st.cartons.look(id)
     }
 }

@@ -249,7 +249,7 @@ fn a_section_left_open_holds_the_epoch_back_for_ever() {
     assert_eq!(ran.deferred(), [0]);
     // The next run on this kernel begins with no section open.
     assert!(ran.k.any_in_epoch());
-    ran.k.cx.reset(0, Stop::Books, 1, false);
+    ran.k.cx.reset(0, Stop::Books, 1, false, false);
     assert!(!ran.k.any_in_epoch());
 }
 

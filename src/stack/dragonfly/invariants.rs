@@ -237,7 +237,6 @@ pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
         return;
     }
     let Some(digest) = check_rest(k) else { return };
-    let before = k.st.digest.get();
     if let Some(errno) = errno
         && verbs::is_control(op.verb)
     {
@@ -245,13 +244,15 @@ pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
         // A route that a fault kept the undo from putting back is not the call's fault.
         // And where the user has deleted an interface route by the routing socket, a
         // route of his own in its place is taken for it by the scrub.
-        let undo = if k.injected() > 0 { k.st.undo_failed.get() } else { 0 };
-        let excused = undo | before.user_deleted;
-        if errno != 0 && !digest.same(&before, excused) {
-            k.violate(&I16_FAILED_CHANGED, NONE, NONE, [errno as u32, 0]);
-        }
         if errno == 0 {
             check_reported(k, op);
+        } else {
+            let before = k.st.digest.get();
+            let undo = if k.injected() > 0 { k.st.undo_failed.get() } else { 0 };
+            let excused = undo | before.user_deleted;
+            if !digest.same(&before, excused) {
+                k.violate(&I16_FAILED_CHANGED, NONE, NONE, [errno as u32, 0]);
+            }
         }
     }
     k.st.undo_failed.set(0);

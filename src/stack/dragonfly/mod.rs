@@ -228,32 +228,32 @@ impl std::ops::Deref for State {
 
 impl Holds<Ifnet> for Dragonfly {
     fn look(st: &State, id: IfId) -> (&Ifnet, bool) {
-        (st.ifnets.raw(id), st.ifnets.is_live(id))
+        st.ifnets.look(id)
     }
 }
 impl Holds<Ifaddr> for Dragonfly {
     fn look(st: &State, id: IfaId) -> (&Ifaddr, bool) {
-        (st.ifa.raw(id), st.ifa.is_live(id))
+        st.ifa.look(id)
     }
 }
 impl Holds<Rtentry> for Dragonfly {
     fn look(st: &State, id: RtId) -> (&Rtentry, bool) {
-        (st.rt.raw(id), st.rt.is_live(id))
+        st.rt.look(id)
     }
 }
 impl Holds<LlinfoArp> for Dragonfly {
     fn look(st: &State, id: LaId) -> (&LlinfoArp, bool) {
-        (st.las.raw(id), st.las.is_live(id))
+        st.las.look(id)
     }
 }
 impl Holds<Inpcb> for Dragonfly {
     fn look(st: &State, id: InpId) -> (&Inpcb, bool) {
-        (st.inps.raw(id), st.inps.is_live(id))
+        st.inps.look(id)
     }
 }
 impl Holds<Ipflow> for Dragonfly {
     fn look(st: &State, id: FlowId) -> (&Ipflow, bool) {
-        (st.flows.raw(id), st.flows.is_live(id))
+        st.flows.look(id)
     }
 }
 
