@@ -512,7 +512,7 @@ pub static DEFECTS: &[Defect] = &[
         class: "missing check",
         kind: Kind::WayIn,
         reach: Reach::Preemption,
-        needs: 1 << ROUTE_ADD_DYING_IFP,
+        needs: 0,
         source: "sys/netinet6/in6_ifattach.c:in6_ifattach",
         what: "R3: an ioctl that had the interface before it was unlinked brings it up and so gives it a link-local address after the purge; nothing serializes this with ioctls on the same address",
         repair: "ours (F4): under in6_control_sx, and refused when IFF_DYING is set",
