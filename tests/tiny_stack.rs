@@ -89,7 +89,7 @@ thread_local! {
 }
 
 fn one_input(data: &[u8]) {
-    if let Some(found) = STATE.with_borrow_mut(|state| fuzz_one(state, data)) {
+    if let Some(found) = STATE.with_borrow_mut(|state| fuzz_one(state, data, &[])) {
         panic!("{}\n{}", found.signature_ident, found.text);
     }
 }
@@ -104,7 +104,7 @@ fn inputs() -> impl Iterator<Item = Vec<u8>> {
 fn a_fuzz_target_runs_clean_and_finds_what_is_switched_on() {
     inputs().for_each(|data| one_input(&data));
     let mut state = FuzzState::of(MODELS, Some("tiny"), Some("as-reported")).unwrap();
-    let found: Vec<_> = inputs().filter_map(|data| fuzz_one(&mut state, &data)).collect();
+    let found: Vec<_> = inputs().filter_map(|data| fuzz_one(&mut state, &data, &[])).collect();
     for d in Tiny::defects() {
         let ident = format!("tiny_credit_{}", d.id.replace('-', "_"));
         assert!(found.iter().any(|f| f.signature_ident == ident), "{ident}");
