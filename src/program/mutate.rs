@@ -263,7 +263,9 @@ pub fn mutate_bytes(
     if decoder.grammars() > 1 && rng.chance(1, OTHER_KERNEL) {
         decoder.change_kernel(&mut p, 1 + rng.below(decoder.grammars() - 1));
     }
-    mutate(decoder.grammar(p.header.kernel), &mut p, &mut rng, room(max_size));
+    let g = decoder.grammar(p.header.kernel);
+    mutate(g, &mut p, &mut rng, room(max_size));
+    lengthen(g, &mut p, &mut rng, room(max_size));
     write(&p, &mut data[..max_size])
 }
 
@@ -274,7 +276,23 @@ pub fn crossover_bytes(decoder: &Decoder, a: &[u8], b: &[u8], out: &mut [u8], se
     let mut rng = Rng::new(SplitMix::new(seed));
     let g = decoder.grammar(a.header.kernel);
     crossover(g, &a, &b, &mut child, &mut rng, room(out.len()));
+    lengthen(g, &mut child, &mut rng, room(out.len()));
     write(&child, out)
+}
+
+/// The fewest operations of a mutant of bytes, where there is room for them.
+///
+/// Engines keep the shortest input of those that do the same, and so come to programs of
+/// a handful of operations, after which nothing has been going on that others could meet.
+const LEAST_OPS: usize = 12;
+
+/// Appends random operations to a short program.
+fn lengthen<S: Source>(g: &Grammar, p: &mut Program, rng: &mut Rng<S>, max_ops: usize) {
+    let missing = LEAST_OPS.min(max_ops).saturating_sub(p.ops.len());
+    if missing > 0 {
+        let mut in_use = InUse::of(g, &p.ops);
+        append(&Weights::swarm(g, rng), &mut in_use, p, missing, rng);
+    }
 }
 
 /// How many operations `bytes` bytes hold besides the header.
