@@ -507,8 +507,8 @@ pub static DEFECTS: &[Defect] = &[
         "stale pointer",
         Steps,
         "sys/netinet/in_pcb.c:in_losing",
-        "a cached redirect that is long out of the tree is deleted by its key, which may be an interface route's by now",
-        "ours: only a route that is in the tree is deleted",
+        "a cached redirect that is long out of the tree, or goes while its DELETE is under way, is deleted by its key, which may be an interface route's by now",
+        "ours: only a route that is in the tree is deleted, and on each CPU only a redirect's",
     ),
     hypothesis(
         "c2-no-ifaref-add",

@@ -97,7 +97,8 @@ pub async fn in_losing(k: &K, inp: InpId) {
     if rt.is_null() {
         return;
     }
-    // As reported the key is deleted whether or not it still is this route's.
+    // As reported the key is deleted whether or not it still is this route's. Repaired,
+    // rtrequest1_msghandler looks once more on each CPU.
     let ours = k[rt].rt_flags.get() & RTF_UP != 0 || k.on(d::IN_LOSING_DELETES_SUCCESSOR);
     if k[rt].rt_flags.get() & RTF_DYNAMIC != 0 && ours {
         let r = &k[rt];

@@ -345,7 +345,11 @@ fn rtrequest1_undo(k: &K, info: &RtInfo) {
 fn rtrequest1_msghandler(k: &K, req: Req, info: &mut RtInfo, callback: Callback) -> i32 {
     let _f = k.frame(&Func { name: "rtrequest1_msghandler", file: FILE });
     let mut rt = RtId::NULL;
-    let error = rtrequest1(k, req, info, Some(&mut rt));
+    let error = if req == Req::Delete && replaced(k, info) {
+        ESRCH
+    } else {
+        rtrequest1(k, req, info, Some(&mut rt))
+    };
     if k.stopped() {
         return error;
     }
@@ -366,6 +370,18 @@ fn rtrequest1_msghandler(k: &K, req: Req, info: &mut RtInfo, callback: Callback)
         Callback::InLosing => free_deleted(k, error, rt),
     }
     error
+}
+
+/// Ours: whether a DELETE of a redirect's route would find on this CPU what has taken its
+/// place. in_losing looks at the route of its pcb before the message goes out; on its way
+/// other routes of that key may come to any CPU, and only the flag tells them apart.
+fn replaced(k: &K, info: &RtInfo) -> bool {
+    if info.flags & RTF_DYNAMIC == 0 || k.on(d::IN_LOSING_DELETES_SUCCESSOR) {
+        return false;
+    }
+    let Some(dst) = load_sa(k, info.dst, "dst->sa_family") else { return false };
+    let rt = rn_find(k, k.mycpuid(), dst.addr, HOST);
+    !rt.is_null() && k[rt].rt_flags.get() & RTF_DYNAMIC == 0
 }
 
 /// Frees a route that a RTM_DELETE has taken out of the tree, unless it is held.
