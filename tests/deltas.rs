@@ -4,18 +4,9 @@
 
 mod common;
 
-use common::{Ran, Step, file, folder, on_cpus, parse, run};
+use common::{Change, Ran, Step, allocated, changes, file, folder, freed, on_cpus, parse, run};
 use ifscrub::kern::slab::ObjRef;
 use ifscrub::kern::trace::What;
-
-/// One change of a counter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Change {
-    by: i8,
-    count: u32,
-    cpu: u8,
-    function: &'static str,
-}
 
 fn program(ncpus: u8, defects: &str, ops: &[&str]) -> Ran {
     let ops = ops.join("\n");
@@ -28,31 +19,6 @@ fn program(ncpus: u8, defects: &str, ops: &[&str]) -> Ran {
 /// The golden program `name` on `ncpus` CPUs.
 fn golden(name: &str, ncpus: u8) -> Ran {
     run(&on_cpus(&file(&folder("tests/golden/dragonfly-2007"), name).program, ncpus))
-}
-
-/// The changes of the counter of `o`.
-fn changes(steps: &[Step], o: ObjRef) -> Vec<Change> {
-    let change = |s: &Step| match s.event.what {
-        What::Ref(x, by, count, _) if x == o => {
-            Some(Change { by, count, cpu: s.event.cpu, function: s.function() })
-        }
-        _ => None,
-    };
-    steps.iter().filter_map(change).collect()
-}
-
-/// The objects of a class that were allocated, in order.
-fn allocated(r: &Ran, steps: &[Step], class: &str) -> Vec<ObjRef> {
-    let object = |s: &Step| match s.event.what {
-        What::Alloc(o) if r.machine.class_name(o.class) == class => Some(o),
-        _ => None,
-    };
-    steps.iter().filter_map(object).collect()
-}
-
-/// The place of the free of `o` in the steps.
-fn freed(steps: &[Step], o: ObjRef) -> Option<usize> {
-    steps.iter().position(|s| s.event.what == What::Free(o))
 }
 
 /// The address that operation `op` made.

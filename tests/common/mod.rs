@@ -3,6 +3,7 @@
 // Each test uses a part of it.
 #![allow(dead_code)]
 
+use ifscrub::kern::slab::ObjRef;
 use ifscrub::kern::trace::{Event, Trace, What};
 use ifscrub::program::{Program, text};
 use ifscrub::stack::{GRAMMARS, Machine, machine};
@@ -144,6 +145,44 @@ impl Step {
     pub fn function(&self) -> &'static str {
         self.stack.last().copied().unwrap_or_default()
     }
+}
+
+/// One change of a counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// By how much.
+    pub by: i8,
+    /// What it is then.
+    pub count: u32,
+    /// On which CPU.
+    pub cpu: u8,
+    /// In which function.
+    pub function: &'static str,
+}
+
+/// The changes of the counter of `o`.
+pub fn changes(steps: &[Step], o: ObjRef) -> Vec<Change> {
+    let change = |s: &Step| match s.event.what {
+        What::Ref(x, by, count, _) if x == o => {
+            Some(Change { by, count, cpu: s.event.cpu, function: s.function() })
+        }
+        _ => None,
+    };
+    steps.iter().filter_map(change).collect()
+}
+
+/// The objects of a class that were allocated, in order.
+pub fn allocated(r: &Ran, steps: &[Step], class: &str) -> Vec<ObjRef> {
+    let object = |s: &Step| match s.event.what {
+        What::Alloc(o) if r.machine.class_name(o.class) == class => Some(o),
+        _ => None,
+    };
+    steps.iter().filter_map(object).collect()
+}
+
+/// The place of the free of `o` in the steps.
+pub fn freed(steps: &[Step], o: ObjRef) -> Option<usize> {
+    steps.iter().position(|s| s.event.what == What::Free(o))
 }
 
 /// Whether an event belongs to operation `op`, from 1: is its issue, or on its account.

@@ -73,7 +73,6 @@ fn bpfif_rele(k: &K, bp: BpfId) {
 /// `bpfif_free`: an epoch callback.
 pub fn bpfif_free(k: &K, bp: BpfId) {
     let _f = k.frame(&Func { name: "bpfif_free", file: FILE });
-    let ifp = k[bp].bif_ifp.get();
+    if_rele(k, k[bp].bif_ifp.get());
     uma::free(k, |s| &s.bpfs, bp);
-    if_rele(k, ifp);
 }

@@ -66,7 +66,7 @@ pub const ND6_DAD_START_LOCK_LEAK: u8 = 25;
 pub const FIB_CALLOUT_REBUILD_NO_RETRY: u8 = 26;
 /// IPv4's D: in_ifinfo and its ARP table are freed at once.
 pub const IN_IFINFO_NOT_DEFERRED: u8 = 27;
-/// a failed SIOCAIFADDR leaves a link-layer entry, or the whole address.
+/// a failed SIOCAIFADDR leaves a link-layer entry, its prefix route, or the whole address.
 pub const IN_AIFADDR_ROLLBACK: u8 = 28;
 /// ifnet events handle prefix routes without in_control_sx.
 pub const IN_IFNET_EVENT_UNSERIALIZED: u8 = 29;
@@ -424,8 +424,8 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Fault,
         needs: 0,
         source: "sys/netinet/in.c:in_aifaddr_ioctl",
-        what: "a failed addition leaves the interface's own link-layer entry behind, and one that fails to join the all-hosts group leaves the address",
-        repair: "ours: both are undone",
+        what: "a failed addition leaves the interface's own link-layer entry behind, or gives the prefix route that it has installed to another address; one that fails to join the all-hosts group leaves the address",
+        repair: "ours: all of it is undone",
     },
     Defect {
         id: "in-ifnet-event-unserialized",

@@ -383,6 +383,7 @@ pub async fn if_addgroup(k: &K, ifp: IfId) {
 
 /// `_if_delgroup_locked`: one group; comes with IFNET_WLOCK held and leaves without it.
 async fn if_delgroup_locked(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "_if_delgroup_locked", file: FILE });
     let lock = locks::if_addr(k, ifp);
     k.lock(lock).await;
     k[ifp].if_groups.dec();
@@ -712,7 +713,7 @@ pub async fn if_up(k: &K, ifp: IfId) {
     k.yield_at("if_up:ifnet_event").await;
     in_c::in_ifnet_event(k, ifp, true).await;
     k.yield_at("if_up:in6_ifevent").await;
-    in6_c::in6_if_up(k, ifp).await;
+    in6_c::in6_ifevent(k, ifp).await;
 }
 
 /// `if_link_state_change`.

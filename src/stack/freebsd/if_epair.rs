@@ -202,12 +202,18 @@ pub async fn epair_clone_create(k: &K, name: u8) -> Result<IfId, i32> {
     k[scb].oifp.set(a);
     ether_ifattach(k, a).await;
     k.yield_at("epair_clone_create:epair_clone_add").await;
-    ether_ifattach(k, b).await;
-    if_clone_addif(k, b).await;
+    epair_clone_add(k, b).await;
     k.yield_at("epair_clone_create:epair_set_state").await;
     epair_set_state(k, a, true);
     epair_set_state(k, b, true);
     Ok(a)
+}
+
+/// `epair_clone_add`: the second half, for which nobody else does it.
+async fn epair_clone_add(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "epair_clone_add", file: FILE });
+    ether_ifattach(k, ifp).await;
+    if_clone_addif(k, ifp).await;
 }
 
 /// `epair_handle_unit`.

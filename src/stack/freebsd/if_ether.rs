@@ -28,8 +28,13 @@ pub async fn arp_ifinit(k: &K, ifp: IfId, ia: IfaId) {
     let addr = k[ia].addr.get();
     if addr != 0 {
         // A failure is logged, no more.
-        lltable_add_ifa(k, ifp, Af::Inet, addr).await;
+        arp_add_ifa_lle(k, ifp, addr).await;
     }
+}
+
+async fn arp_add_ifa_lle(k: &K, ifp: IfId, addr: Addr) -> i32 {
+    let _f = k.frame(&Func { name: "arp_add_ifa_lle", file: FILE });
+    lltable_add_ifa(k, ifp, Af::Inet, addr).await
 }
 
 /// `in_lltable_rtcheck` (`sys/netinet/in.c`): whether a route covers the address.

@@ -10,7 +10,7 @@ use super::locks::{self, LLTABLE_LIST};
 use super::nd6::nd_ifinfo;
 use super::objects::*;
 use super::subr_epoch::{Callback, net_epoch_call};
-use super::{ENOENT, ENOMEM, K, NIFNETS, uma};
+use super::{ENOBUFS, ENOENT, K, NIFNETS, uma};
 use crate::kern::callout::CalloutState;
 use crate::kern::queue::Lists;
 use crate::kern::slab::ObjRef;
@@ -214,7 +214,10 @@ pub fn llentry_free(k: &K, lle: LleId) {
 /// `in_lltable_destroy_lle_unlocked`, `in6_lltable_destroy_lle_unlocked`: the memory, by
 /// an epoch callback after the last reference.
 pub fn llentry_destroy(k: &K, lle: LleId) {
-    let _f = k.frame(&Func { name: "in_lltable_destroy_lle_unlocked", file: "sys/netinet/in.c" });
+    let _f = k.frame(match k[lle].af.get() {
+        Af::Inet => &Func { name: "in_lltable_destroy_lle_unlocked", file: "sys/netinet/in.c" },
+        _ => &Func { name: "in6_lltable_destroy_lle_unlocked", file: "sys/netinet6/in6.c" },
+    });
     uma::free(k, |s| &s.lles, lle);
 }
 
@@ -301,14 +304,9 @@ pub async fn lltable_prefix_free(k: &K, af: Af, addr: Addr, bits: u8, is_static:
 /// The interface's own entry for one of its addresses: `arp_add_ifa_lle`'s and
 /// `nd6_add_ifa_lle`'s work.
 pub async fn lltable_add_ifa(k: &K, ifp: IfId, af: Af, addr: Addr) -> i32 {
-    let func = match af {
-        Af::Inet => &Func { name: "arp_add_ifa_lle", file: "sys/netinet/if_ether.c" },
-        _ => &Func { name: "nd6_add_ifa_lle", file: "sys/netinet6/nd6.c" },
-    };
-    let _f = k.frame(func);
     let lle = lltable_alloc_entry(k, ifp, af, addr, true);
     if lle.is_null() {
-        return ENOMEM;
+        return ENOBUFS;
     }
     let lock = locks::if_afdata(k, ifp);
     let old;

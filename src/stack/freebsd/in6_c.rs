@@ -357,14 +357,19 @@ async fn in6_alloc_ifa(k: &K, ifp: IfId, ifra: &Ifra) -> IfaId {
     a.addr.set(ifra.addr);
     a.bits.set(ifra.bits);
     a.ifa_ifp.set(ifp);
-    let lock = locks::if_addr(k, ifp);
-    k.lock(lock).await;
     ifa_ref(k, ia);
+    {
+        let _listed = k.hold(ObjRef::of(ia), true);
+        k.lock(locks::if_addr(k, ifp)).await;
+    }
     if_c::addrhead_insert_tail(k, ifp, ia);
-    k.unlock(lock);
+    k.unlock(locks::if_addr(k, ifp));
     k.yield_at("in6_alloc_ifa:in6_ifaddrhead").await;
-    k.lock(IN6_IFADDR).await;
     ifa_ref(k, ia);
+    {
+        let _listed = k.hold(ObjRef::of(ia), true);
+        k.lock(IN6_IFADDR).await;
+    }
     k.record(|| What::List("in6_ifaddrhead", true, ObjRef::of(ia)));
     k.st.v_in6_ifaddrhead.insert_tail(ia, |i| &k[i].ia_link);
     let bucket = in6addr_hash(ifra.addr);
@@ -419,7 +424,12 @@ async fn in6_notify_ifa(k: &K, ifp: IfId, ia: IfaId, ifra: Ifra, is_new: bool) -
     if error == 0 {
         error = in6_notify_routes(k, ia, ifra).await;
     }
-    k.yield_at("in6_notify_ifa:ifaddr_event_ext").await;
+    ifa_ref(k, ia);
+    {
+        let _event = k.hold(ObjRef::of(ia), true);
+        k.yield_at("in6_notify_ifa:ifaddr_event_ext").await;
+    }
+    ifa_free(k, ia);
     error
 }
 
@@ -580,7 +590,8 @@ pub async fn in6_purgeaddr(k: &K, ifa: IfaId) {
     }
     k.yield_at("in6_purgeaddr:nd6_dad_stop").await;
     nd6_dad_stop(k, ifa).await;
-    for m in &a.ia6_memberships {
+    // LIST_INSERT_HEAD, LIST_FIRST: the last one comes first.
+    for m in a.ia6_memberships.iter().rev() {
         k.yield_at("in6_purgeaddr:in6_leavegroup").await;
         let inm = m.get();
         if !inm.is_null() {
@@ -747,6 +758,12 @@ async fn nd6_ifdetach(k: &K, ifp: IfId) {
 /// Frees an in6_ifextra: what `in6_domifdetach` ends with.
 pub fn in6_ifextra_free(k: &K, ext: ExtId) {
     uma::free(k, |s| &s.exts, ext);
+}
+
+/// `in6_ifevent`: an interface has come up; that one goes down is nothing to IPv6.
+pub async fn in6_ifevent(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "in6_ifevent", file: FILE });
+    in6_if_up(k, ifp).await;
 }
 
 /// `in6_if_up`: DAD of what is there; then the link-local address.

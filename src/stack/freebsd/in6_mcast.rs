@@ -20,7 +20,7 @@ use super::locks::{self, IN6_MULTI, IN6_MULTI_LIST};
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::subr_taskqueue::{Task, taskqueue_drain, taskqueue_enqueue};
-use super::{EADDRINUSE, EADDRNOTAVAIL, ENOMEM, ENXIO, EOPNOTSUPP, K, uma};
+use super::{EADDRINUSE, EADDRNOTAVAIL, ENODEV, ENOMEM, ENXIO, EOPNOTSUPP, K, uma};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
 use crate::shadow::FaultKind;
@@ -155,12 +155,15 @@ async fn in6_getmulti(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
     let lock = locks::if_addr(k, ifp);
     k.lock(IN6_MULTI_LIST).await;
     k.lock(lock).await;
-    if k[ifp].if_afdata_inet6.get().is_null() {
+    net_epoch_enter(k);
+    let attached = !k[ifp].if_afdata_inet6.get().is_null();
+    let inm = if attached { in6m_lookup_locked(k, ifp, group) } else { InmId::NULL };
+    net_epoch_exit(k);
+    if !attached {
         k.unlock(IN6_MULTI_LIST);
         k.unlock(lock);
-        return Err(ENXIO);
+        return Err(ENODEV);
     }
-    let inm = in6m_lookup_locked(k, ifp, group);
     if !inm.is_null() {
         in6m_acquire_locked(k, inm);
     }
@@ -277,13 +280,26 @@ pub async fn in6_leavegroup_locked(k: &K, inm: InmId) {
     in6m_release_list_deferred(k, any);
 }
 
-/// `in6_purgemaddrs` (`in6_ifattach.c`), `mld_ifdetach` (`mld6.c`).
+/// `in6_purgemaddrs` (`in6_ifattach.c`).
 pub async fn in6_purgemaddrs(k: &K, ifp: IfId) {
     let _f = k.frame(&Func { name: "in6_purgemaddrs", file: "sys/netinet6/in6_ifattach.c" });
     k.lock(IN6_MULTI).await;
     k.lock(IN6_MULTI_LIST).await;
+    let any = mld_ifdetach(k, ifp).await;
+    k.unlock(IN6_MULTI_LIST);
+    k.unlock(IN6_MULTI);
+    k.yield_at("in6_purgemaddrs:in6m_release_list_deferred").await;
+    in6m_release_list_deferred(k, any);
+    in6m_release_wait(k).await;
+}
+
+/// `mld_ifdetach` (`mld6.c`): disconnects the records of an interface; whether one waits
+/// for the task now.
+async fn mld_ifdetach(k: &K, ifp: IfId) -> bool {
+    let _f = k.frame(&Func { name: "mld_ifdetach", file: "sys/netinet6/mld6.c" });
     let lock = locks::if_addr(k, ifp);
     k.lock(lock).await;
+    net_epoch_enter(k);
     let mut any = false;
     let mut ifma = k[ifp].if_multiaddrs.first[0].get();
     while !ifma.is_null() && k.fuel() {
@@ -294,12 +310,9 @@ pub async fn in6_purgemaddrs(k: &K, ifp: IfId) {
         }
         ifma = next;
     }
+    net_epoch_exit(k);
     k.unlock(lock);
-    k.unlock(IN6_MULTI_LIST);
-    k.unlock(IN6_MULTI);
-    k.yield_at("in6_purgemaddrs:in6m_release_list_deferred").await;
-    in6m_release_list_deferred(k, any);
-    in6m_release_wait(k).await;
+    any
 }
 
 // ---- sockets -------------------------------------------------------------------------

@@ -176,7 +176,8 @@ async fn in_aifaddr_ioctl(k: &K, ifp: IfId, req: &AliasReq) -> i32 {
     if error != 0 {
         // Upstream deletes the loopback route also when it is somebody else's that was there.
         let loopback = loopback || k.on(d::IN_LOOPBACK_DELETE_BY_KEY);
-        in_scrubprefix(k, ia, true, loopback).await;
+        let moves = k.on(d::IN_AIFADDR_ROLLBACK);
+        in_scrubprefix(k, ia, true, loopback, moves).await;
         unlink_failed(k, ifp, ia).await;
         return error;
     }
@@ -236,7 +237,7 @@ async fn in_difaddr_ioctl(k: &K, ifp: IfId, addr: Addr) -> i32 {
     // What was V_in_ifaddrhead's reference is this thread's until the end.
     let held = k.hold(ObjRef::of(ia), true);
     k.yield_at("in_difaddr_ioctl:in_scrubprefix").await;
-    in_scrubprefix(k, ia, true, true).await;
+    in_scrubprefix(k, ia, true, true, true).await;
     k.yield_at("in_difaddr_ioctl:in_ifadown").await;
     in_ifadown(k, ia, true).await;
     if !others && k[ifp].if_flags.get() & IFF_MULTICAST != 0 {
@@ -420,8 +421,9 @@ async fn del_loopback_route(k: &K, ifa: IfaId, addr: Addr) {
 
 /// `in_scrubprefix`: takes the routes of an address away, or moves them to another one.
 /// `is_static` is LLE_STATIC in its flags: the address itself goes, and with it, if it has
-/// one, its `loopback` route.
-async fn in_scrubprefix(k: &K, target: IfaId, is_static: bool, loopback: bool) -> i32 {
+/// one, its `loopback` route. Its prefix route `moves`, if another address can have it; not
+/// when an addition is undone that has just installed it, so that nobody had it before.
+async fn in_scrubprefix(k: &K, target: IfaId, is_static: bool, loopback: bool, moves: bool) -> i32 {
     let _f = k.frame(&Func { name: "in_scrubprefix", file: FILE });
     if loopback && ia_need_loopback_route(k, target) {
         scrub_loopback_route(k, target).await;
@@ -432,7 +434,7 @@ async fn in_scrubprefix(k: &K, target: IfaId, is_static: bool, loopback: bool) -
         in_scrubprefixlle(k, target, false, is_static).await;
         return 0;
     }
-    let heir = prefix_heir(k, target, prefix).await;
+    let heir = if moves { prefix_heir(k, target, prefix).await } else { IfaId::NULL };
     if heir.is_null() {
         in_scrubprefixlle(k, target, true, is_static).await;
         k.yield_at("in_scrubprefix:delete").await;
@@ -489,7 +491,7 @@ pub async fn in_ifnet_event(k: &K, ifp: IfId, up: bool) {
             if up {
                 event_up(k, ifa).await;
             } else {
-                in_scrubprefix(k, ifa, false, false).await;
+                in_scrubprefix(k, ifa, false, false, true).await;
                 k.yield_at("in_ifnet_event:in_ifadown").await;
                 in_ifadown(k, ifa, false).await;
             }

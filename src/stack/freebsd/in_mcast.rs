@@ -49,21 +49,36 @@ fn inm_disconnect(k: &K, inm: InmId) {
     }
 }
 
-/// `inm_rele_locked`, `inm_release_deferred`: gives a reference up; the last one leaves
-/// the record to the task. `in_multi_list_mtx` and `if_addr_lock` are held.
+/// `inm_rele_locked`: gives a reference up; whether that was the last one, and the record
+/// waits for its task now. `in_multi_list_mtx` and `if_addr_lock` are held. The list of the
+/// original's caller is the task's own here.
 #[track_caller]
-fn inm_release_deferred(k: &K, inm: InmId) {
+fn inm_rele_locked(k: &K, inm: InmId) -> bool {
     let n = k[inm].refcount.dec();
     k.record_ref(ObjRef::of(inm), -1, n);
     if n != 0 {
-        return;
+        return false;
     }
     inm_disconnect(k, inm);
     k[k[inm].ifma.get()].protospec.set(InmId::NULL);
     if !k.st.inm_free_list.push(inm) {
         k.exhaust();
     }
-    taskqueue_enqueue(k, Task::InmRelease);
+    true
+}
+
+/// `inm_release_list_deferred`.
+fn inm_release_list_deferred(k: &K, any: bool) {
+    if any {
+        taskqueue_enqueue(k, Task::InmRelease);
+    }
+}
+
+/// `inm_release_deferred`.
+#[track_caller]
+fn inm_release_deferred(k: &K, inm: InmId) {
+    let last = inm_rele_locked(k, inm);
+    inm_release_list_deferred(k, last);
 }
 
 /// `inm_release_task`.
@@ -235,18 +250,20 @@ pub async fn in_purgemaddrs(k: &K, ifp: IfId) {
     k.lock(IN_MULTI_LIST).await;
     k.lock(locks::if_addr(k, ifp)).await;
     net_epoch_enter(k);
+    let mut any = false;
     let mut ifma = k[ifp].if_multiaddrs.first[0].get();
     while !ifma.is_null() && k.fuel() {
         let m = &k[ifma];
         let next = m.ifma_link.next.get();
         let inm = m.protospec.get();
         if m.af.get() == Af::Inet && m.enqueued.get() && !inm.is_null() {
-            inm_release_deferred(k, inm);
+            any |= inm_rele_locked(k, inm);
         }
         ifma = next;
     }
     net_epoch_exit(k);
     k.unlock(locks::if_addr(k, ifp));
+    inm_release_list_deferred(k, any);
     k.unlock(IN_MULTI_LIST);
 }
 

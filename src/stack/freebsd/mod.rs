@@ -141,6 +141,8 @@ pub const EBUSY: i32 = 16;
 /// errno(2).
 pub const EEXIST: i32 = 17;
 /// errno(2).
+pub const ENODEV: i32 = 19;
+/// errno(2).
 pub const EINVAL: i32 = 22;
 /// errno(2).
 pub const EDESTADDRREQ: i32 = 39;

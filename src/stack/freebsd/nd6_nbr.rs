@@ -54,9 +54,8 @@ fn nd6_dad_rele(k: &K, dp: DadId) {
     let now = refs.dec();
     k.record_ref(ObjRef::of(dp), -1, now);
     if now == 0 {
-        let ifa = k[dp].dad_ifa.get();
+        ifa_free(k, k[dp].dad_ifa.get());
         uma::free(k, |s| &s.dads, dp);
-        ifa_free(k, ifa);
     }
 }
 

@@ -406,28 +406,29 @@ async fn select_fib(k: &K) {
         shared = true;
     }
     k.unlock(ND6);
-    let selected_ref = if shared { None } else { holds(k, selected) };
-    let installed_ref = holds(k, installed);
+    let selected_ref = holds(k, selected);
+    let mut installed_ref = if shared { None } else { holds(k, installed) };
     k.yield_at("defrouter_select_fib:nd6_runlock").await;
-    let leak = selected == installed
-        && !selected.is_null()
-        && !shared
-        && k.on(d::DEFROUTER_SELECT_REF_LEAK);
+    let release_installed = |held: Option<Hold<'_>>| {
+        if held.is_some() {
+            drop(held);
+            defrouter_rele(k, installed);
+        }
+    };
     if installed != selected {
         if !installed.is_null() {
             defrouter_delreq(k, installed).await;
+            release_installed(installed_ref.take());
             k.yield_at("defrouter_select_fib:defrouter_addreq").await;
         }
         if !selected.is_null() {
             defrouter_addreq(k, selected).await;
         }
-    }
-    drop(installed_ref);
-    if !installed.is_null() && !leak {
-        defrouter_rele(k, installed);
+    } else if !k.on(d::DEFROUTER_SELECT_REF_LEAK) {
+        release_installed(installed_ref.take());
     }
     drop(selected_ref);
-    if !selected.is_null() && !shared {
+    if !selected.is_null() {
         defrouter_rele(k, selected);
     }
     net_epoch_exit(k);
@@ -920,6 +921,15 @@ async fn nd6_prefix_rtrequest(k: &K, rtm: Rtm, pr: PrId, ifa: IfaId) -> i32 {
     error
 }
 
+async fn nd6_prefix_onlink_rtrequest(k: &K, pr: PrId, ifa: IfaId) -> i32 {
+    let _f = k.frame(&Func { name: "nd6_prefix_onlink_rtrequest", file: FILE });
+    let error = nd6_prefix_rtrequest(k, Rtm::Add, pr, ifa).await;
+    if error == 0 {
+        k[pr].ndpr_stateflags.set(k[pr].ndpr_stateflags.get() | NDPRF_ONLINK);
+    }
+    error
+}
+
 /// `nd6_prefix_onlink`; the onlink mutex is held.
 async fn nd6_prefix_onlink(k: &K, pr: PrId) -> i32 {
     let _f = k.frame(&Func { name: "nd6_prefix_onlink", file: FILE });
@@ -953,10 +963,7 @@ async fn nd6_prefix_onlink(k: &K, pr: PrId) -> i32 {
         {
             let _ifa = k.hold(ObjRef::of(ifa), true);
             k.yield_at("nd6_prefix_onlink:nd6_prefix_rtrequest").await;
-            error = nd6_prefix_rtrequest(k, Rtm::Add, pr, ifa).await;
-            if error == 0 {
-                k[pr].ndpr_stateflags.set(k[pr].ndpr_stateflags.get() | NDPRF_ONLINK);
-            }
+            error = nd6_prefix_onlink_rtrequest(k, pr, ifa).await;
         }
         ifa_free(k, ifa);
     }

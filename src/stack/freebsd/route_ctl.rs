@@ -470,7 +470,6 @@ async fn add_route_flags<'k>(
         && op_flags & (RTM_F_APPEND | RTM_F_EXCL) == RTM_F_APPEND
         && nhop_can_multipath(k, add)
         && nhop_can_multipath(k, orig);
-    let mut added = false;
     if append {
         // The key of both is the same; but when the old route is gone by now, it is the
         // one that the original puts back into the tree.
@@ -482,14 +481,15 @@ async fn add_route_flags<'k>(
                 break;
             }
         }
-        added = error == 0 && rc.rc_cmd == Rtm::Add;
-    }
-    if !added {
+    } else {
         rt_free_immediate(k, rt);
     }
     let freed = nhop_free_any(k, add);
     drop(in_hand);
     freed.await;
+    if append && (error != 0 || rc.rc_cmd != Rtm::Add) {
+        rt_free_immediate(k, rt);
+    }
     error
 }
 

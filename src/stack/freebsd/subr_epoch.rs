@@ -55,6 +55,7 @@ pub fn net_epoch_exit(k: &K) {
 
 /// `NET_EPOCH_CALL`.
 pub fn net_epoch_call(k: &K, callback: Callback) {
+    let _f = k.frame(&Func { name: "epoch_call", file: FILE });
     k.st.net_epoch.defer(k, callback);
 }
 

@@ -39,6 +39,7 @@ fn queue_of(k: &K, task: Task) -> (&Queue, Thread) {
 
 /// `taskqueue_enqueue`.
 pub fn taskqueue_enqueue(k: &K, task: Task) {
+    let _f = k.frame(&Func { name: "taskqueue_enqueue", file: FILE });
     queue_of(k, task).0.enqueue(k, task);
 }
 
