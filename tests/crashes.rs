@@ -1,7 +1,8 @@
 //! The reproducers of `crashes/`: each still shows its bug, the least of it, and nothing
 //! else; and every way in of the catalogue has one.
 //!
-//! A file named after a defect is about that defect alone. `scripts/seeds` makes them.
+//! A file named after a defect is about that defect alone: what `scripts/crashes` has found,
+//! or what `ifscrub minimize` has left of a program written for it.
 
 mod support;
 

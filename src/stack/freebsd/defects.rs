@@ -10,25 +10,25 @@
 
 use crate::stack::{Defect, Kind, Proposal, Reach};
 
-/// D.
+/// D: in6_ifextra is freed at once, while readers inside the epoch still follow if_afdata.
 pub const IN6_IFEXTRA_NOT_DEFERRED: u8 = 0;
-/// R2.
+/// R2: the deletion of a gateway route reaches the FIB only by a callout, also when its interface is being detached.
 pub const FIB_GATEWAY_DELETE_DELAYED: u8 = 1;
 /// R3: the flush of a detached interface skips pinned routes and does not look at nh_aifp.
 pub const RT_FLUSHIFROUTES_NORMAL_PRIORITY: u8 = 2;
-/// R3.
+/// R3: SIOCAIFADDR_IN6 of a caller that had the interface before it was unlinked adds an address after the purge.
 pub const IN6_AIFADDR_WHILE_DYING: u8 = 3;
 /// W3: SIOCAIFADDR of a caller that had the interface before it was unlinked adds an address after the purge.
 pub const IN_AIFADDR_WHILE_DYING: u8 = 4;
 /// W4: a route by interface index is added through a dying interface until its index is freed.
 pub const ROUTE_ADD_DYING_IFP: u8 = 5;
-/// R3.
+/// R3: an advertisement that is served after the last grace period of the detach makes routers, prefixes and addresses anew.
 pub const RA_INPUT_WHILE_DYING: u8 = 6;
 /// W6: the purge leaves its epoch section with a bare ifa.
 pub const PURGEADDRS_RAW_IFA: u8 = 7;
-/// R3.
+/// R3: an address is linked before ia6_ndpr is set, and a purge in between misses its prefix.
 pub const AIFADDR_NDPR_WINDOW: u8 = 8;
-/// R3.
+/// R3: taking a prefix off link puts an equal one of a dying interface on link.
 pub const PREFIX_OFFLINK_ONLINKS_DYING: u8 = 9;
 /// W9: ia6_ndpr is used after the address is gone and ndpr_addrcnt is tested without the lock.
 pub const PURGEIFADDR_RAW_NDPR: u8 = 10;

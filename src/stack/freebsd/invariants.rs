@@ -104,7 +104,7 @@ pub static I09_RIB_DETACHED: Rule = Rule::new(
 /// I10.
 pub static I10_FIB_DETACHED: Rule = Rule::new(
     "I10-fib-detached",
-    "when if_detach returns, no FIB instance has a nexthop of the interface, unless its rebuild is pending",
+    "once if_detach has returned, no FIB instance has a nexthop of the interface, unless a rebuild has failed and is tried again",
 );
 /// I11.
 pub static I11_LEFT_BEHIND: Rule = Rule::new(
@@ -450,8 +450,7 @@ fn left_behind(k: &K, ifp: IfId, later: Option<&'static Rule>, fib: bool) -> boo
         for (fd, d) in st.fds.iter() {
             let behind = d.fd_linked.get()
                 && slots(d).any(|nh| names(k, nh, ifp))
-                && !(rebuild_pending(d)
-                    && (later.is_some() || d.fd_failed_rebuilds.get() != 0 || delays(k)));
+                && !(rebuild_pending(d) && d.fd_failed_rebuilds.get() != 0);
             if behind {
                 k.violate(&I10_FIB_DETACHED, me, ObjRef::of(fd), [Left::Fib as u32, 0]);
                 return false;
@@ -502,12 +501,6 @@ fn left_behind(k: &K, ifp: IfId, later: Option<&'static Rule>, fib: bool) -> boo
         }
     }
     true
-}
-
-/// Whether this kernel delays what is strict in the repaired one: the deletion of gateway
-/// routes. Asking does not count as reaching the defect.
-fn delays(k: &K) -> bool {
-    k.is_set(super::defects::FIB_GATEWAY_DELETE_DELAYED)
 }
 
 /// Whether a nexthop, or one of a group, sends through an interface or is about it.
