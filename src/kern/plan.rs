@@ -7,7 +7,7 @@
 //! planned one costs a counter compare.
 //!
 //! The two budgets turn what never ends into a finding: yield points of an account, and
-//! list elements of an operation.
+//! list elements of an operation. They hold while the clock stands still.
 
 use super::cell::F;
 use super::sched::{Ctx, FiberState, Switch};
@@ -27,8 +27,10 @@ pub(super) const FUEL: u32 = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct Account {
     yields: F<u32>,
-    /// Ordinal of the yield point to park at, or the step budget.
+    /// Ordinal of the yield point to park at, or the end of the step budget.
     next_yield: F<u32>,
+    /// Yield points that it had passed when the clock last moved.
+    since: F<u32>,
     preempt_at: F<u32>,
     preempt_for: F<u8>,
     calls: F<u32>,
@@ -47,6 +49,7 @@ impl Ctx {
         a.yields.set(0);
         let at = if op.preempt_at == 0 { u32::MAX } else { u32::from(op.preempt_at) };
         a.preempt_at.set(at);
+        a.since.set(0);
         a.next_yield.set(at.min(STEP_BUDGET));
         a.preempt_for.set(op.preempt_for.max(1));
         a.calls.set(0);
@@ -89,7 +92,7 @@ impl Ctx {
     #[cold]
     fn yield_slow(&self, a: &Account, n: u32, name: &'static str) {
         self.record(|| What::Yield(name));
-        if n >= STEP_BUDGET {
+        if n >= a.since.get() + STEP_BUDGET {
             self.violate(&rules::ENDLESS, ObjRef::NONE, ObjRef::NONE, [n, 0]);
             // Whatever layer ends the run: this thread never would.
             self.stopped.set(true);
@@ -102,7 +105,7 @@ impl Ctx {
             f.state.set(FiberState::Parked);
             f.parked_for.set(a.preempt_for.get());
             a.preempt_at.set(u32::MAX);
-            a.next_yield.set(STEP_BUDGET);
+            a.next_yield.set(a.since.get() + STEP_BUDGET);
             self.bump(|c| c.preempted += 1);
             self.record(|| What::Park(name));
         }
@@ -169,6 +172,15 @@ impl Ctx {
         }
         self.fuel.set(left - 1);
         true
+    }
+
+    /// Time has passed on the account of the current thread: it gets its budgets anew. What
+    /// never ends does so without time.
+    pub(super) fn time_passed(&self) {
+        let a = &self.accounts[self.fibers[self.current.get() as usize].account.get() as usize];
+        a.since.set(a.yields.get());
+        a.next_yield.set(a.preempt_at.get().min(a.since.get() + STEP_BUDGET));
+        self.refuel();
     }
 
     /// Gives a new operation its fuel.

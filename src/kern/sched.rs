@@ -480,6 +480,9 @@ impl Ctx {
 
     /// Sets the clock; it never runs backwards.
     pub fn set_now(&self, t: u64) {
-        self.now.set(t.max(self.now.get()));
+        if t > self.now.get() {
+            self.now.set(t);
+            self.time_passed();
+        }
     }
 }

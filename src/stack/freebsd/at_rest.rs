@@ -1,4 +1,4 @@
-//! What only holds when no thread is alive: I2's lists, I10, I16 to I20, the digest of the
+//! What only holds when no thread is alive: I2's lists, I16 to I20, the digest of the
 //! control plane, and the final audit.
 //!
 //! I17 and I18 are judged in both directions: a flag has its route, and a route that an
@@ -8,7 +8,6 @@
 //! [`user_changed_route`].
 
 use super::K;
-use super::census::slots;
 use super::invariants::*;
 use super::lists::{Listed, chain};
 use super::objects::*;
@@ -115,7 +114,7 @@ fn bound(d: &FibData) -> u64 {
     1000.max(50 << d.fd_failed_rebuilds.get().min(10))
 }
 
-/// I10 and I20.
+/// I20.
 fn contents(k: &K) -> bool {
     let st = &k.st;
     for af in [V4, V6] {
@@ -131,15 +130,6 @@ fn contents(k: &K) -> bool {
                 return false;
             }
             continue;
-        }
-        let gone = st.notes.detached.get();
-        if gone != 0 && !pending {
-            for (ifp, _) in st.ifnets.iter().filter(|(i, _)| gone >> i.slot() & 1 != 0) {
-                if slots(d).any(|nh| names(k, nh, ifp)) {
-                    k.violate(&I10_FIB_DETACHED, ObjRef::of(ifp), me, [Left::Fib as u32, 1]);
-                    return false;
-                }
-            }
         }
         if d.fd_flm.get() == Flm::Radix {
             continue;

@@ -524,8 +524,8 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Sequence,
         needs: 0,
         source: "sys/netinet6/in6.c:in6_update_ifa",
-        what: "R3 without a race: when the self route cannot be installed (the address is also another interface's), the new address is unlinked but its pinned host route to the far end stays, with the address and for ever",
-        repair: "ours: the route is deleted",
+        what: "R3 without a race: when the self route cannot be installed (the address is also another interface's), the new address is unlinked but its pinned host route to the far end stays, with the address and for ever; DAD that was started meanwhile goes on",
+        repair: "ours: purged as any other address",
     },
     Defect {
         id: "in6-addifaddr-rollback",

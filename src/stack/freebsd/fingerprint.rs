@@ -484,3 +484,55 @@ pub fn fingerprint(k: &K) -> u64 {
     }
     w.h.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kern::Kernel;
+    use crate::kern::exec::{Config, run_to_rest};
+    use crate::program::text;
+    use crate::stack::GRAMMARS;
+
+    fn after(ops: &str) -> u64 {
+        let text = format!("# ifscrub 1\nkernel freebsd-14\n{ops}");
+        let p = text::parse(GRAMMARS, &text).expect("the test's program");
+        let mut k: K = Kernel::new();
+        run_to_rest(&mut k, &p, Config::default());
+        assert!(k.violation().is_none());
+        fingerprint(&k)
+    }
+
+    #[test]
+    fn states_that_came_about_differently_have_the_same_fingerprint() {
+        let last = "route_add_if 192.0.2.0/24 if lo0\nadvance 2h\nepoch\nepoch\nepoch\n";
+        let straight = after(last);
+        let detour = after(&format!(
+            "NGM_MKPEER ng0\nSIOCAIFADDR ng0 10.0.1.1 dst 10.0.1.2\nNGM_SHUTDOWN ng0\n\
+             advance 50ms\n{last}"
+        ));
+        assert_eq!(straight, detour);
+    }
+
+    #[test]
+    fn states_that_differ_in_one_thing_have_different_fingerprints() {
+        let one = "SIOCIFCREATE epair0a\nSIOCAIFADDR epair0a 10.0.0.1\n";
+        let states = [
+            after(one),
+            after(&one.replace("10.0.0.1", "10.0.0.3")),
+            after(&format!("{one}route_add 192.0.2.0/24 via router1\n")),
+            after(&format!("{one}epoch\n")),
+            after(&format!("{one}advance 10ms\n")),
+            after(&format!("{one}ifdown epair0a\n")),
+            after(&format!("{one}join udp0 224.0.0.251 epair0a\n")),
+        ];
+        let distinct: std::collections::BTreeSet<_> = states.iter().collect();
+        assert_eq!(distinct.len(), states.len());
+    }
+
+    #[test]
+    fn freed_memory_and_old_links_do_not_count() {
+        let never = after("advance 2h\n");
+        let gone = after("SIOCIFCREATE tun0\nSIOCIFDESTROY tun0\nadvance 2h\n");
+        assert_eq!(never, gone);
+    }
+}

@@ -134,7 +134,15 @@ pub fn for_holders(k: &K, obj: ObjRef, mut f: impl FnMut(Holder)) {
                 say(NONE, "V_fib_data_list", None);
             }
         }
-        11 if st.lles.raw(id(obj)).linked.get() => say(NONE, "lltable", None),
+        11 => {
+            let l = st.lles.raw(id(obj));
+            if l.linked.get() {
+                say(NONE, "lltable", None);
+            }
+            if l.lle_timer.pending() {
+                say(NONE, "lle_timer", None);
+            }
+        }
         12 if st.inps.raw(id(obj)).inp_socket.get() => say(NONE, "inp_socket", None),
         13 => {
             let me: InmId = id(obj);
@@ -238,4 +246,62 @@ pub fn lists_of_ifa(k: &K, ifa: IfaId) -> [Option<&'static str>; 3] {
         on_list(st.v_in_ifaddrhead.first.get(), ifa, by_link).then_some("V_in_ifaddrhead"),
         on_list(st.v_in6_ifaddrhead.first.get(), ifa, by_link).then_some("V_in6_ifaddrhead"),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kern::Kernel;
+    use crate::kern::exec::{Config, run_to_rest};
+    use crate::program::generate::{GenConfig, Generator};
+    use crate::stack::freebsd::GRAMMAR;
+
+    /// The counted objects, with their counters.
+    fn counters(k: &K) -> Vec<(ObjRef, u32)> {
+        fn all<'a, T: Object + 'a>(
+            objects: impl Iterator<Item = (Id<T>, &'a T)>,
+            counter: impl Fn(&T) -> u32,
+        ) -> Vec<(ObjRef, u32)> {
+            objects.map(|(i, o)| (ObjRef::of(i), counter(o))).collect()
+        }
+        let st = &k.st;
+        [
+            all(st.ifnets.iter(), |n| n.if_refcount.get()),
+            all(st.ifas.iter(), |a| a.ifa_refcnt.get()),
+            all(st.prefixes.iter(), |p| p.ndpr_refcnt.get()),
+            all(st.routers.iter(), |d| d.refcnt.get()),
+            all(st.dads.iter(), |d| d.dad_refcnt.get()),
+            all(st.nhops.iter(), |n| n.nh_refcnt.get()),
+            all(st.nhgrps.iter(), |g| g.nhg_refcount.get()),
+            all(st.lles.iter(), |l| l.lle_refcnt.get()),
+            all(st.inps.iter(), |p| p.inp_refcount.get()),
+            all(st.inms.iter(), |m| m.refcount.get()),
+            all(st.ifmas.iter(), |m| m.ifma_refcount.get()),
+            all(st.bpfs.iter(), |b| b.bif_refcnt.get()),
+            all(st.nodes.iter(), |n| n.nd_refs.get()),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn the_holders_by_name_are_as_many_as_the_recount_finds() {
+        let generator = Generator::new(&GRAMMAR, GenConfig::default(), 1);
+        let mut k: K = Kernel::new();
+        let (mut compared, mut most) = (0, 0);
+        for i in 0..200 {
+            run_to_rest(&mut k, &generator.program(i), Config::default());
+            // What ended the run early has left threads that hold references.
+            if k.stopped() || !k.at_rest() {
+                continue;
+            }
+            for (obj, counter) in counters(&k) {
+                let mut holders = 0;
+                for_holders(&k, obj, |_| holders += 1);
+                assert_eq!(holders, counter, "program {i}: {obj:?}");
+                compared += 1;
+                most = most.max(holders);
+            }
+        }
+        assert!(compared > 5_000 && most > 8, "{compared} objects, at most {most} holders");
+    }
 }

@@ -245,7 +245,7 @@ pub async fn epair_clone_destroy(k: &K, ifp: IfId) -> i32 {
     let scb = k[oifp].if_softc.get();
     let _sca = k.hold(ObjRef::of(sca), false);
     let _scb = k.hold(ObjRef::of(scb), false);
-    let _oifp = k.hold(ObjRef::of(oifp), false);
+    let other = k.hold(ObjRef::of(oifp), false);
     epair_set_state(k, ifp, false);
     k.yield_at("epair_clone_destroy:epair_set_state").await;
     epair_set_state(k, oifp, false);
@@ -267,6 +267,7 @@ pub async fn epair_clone_destroy(k: &K, ifp: IfId) -> i32 {
         return ENXIO;
     }
     k.yield_at("epair_clone_destroy:epair_free_sc").await;
+    drop(other);
     epair_free_sc(k, scb).await;
     k.yield_at("epair_clone_destroy:epair_drain_rings").await;
     epair_drain_rings(k, sca).await;

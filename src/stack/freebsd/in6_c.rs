@@ -426,9 +426,9 @@ async fn in6_notify_ifa(k: &K, ifp: IfId, ia: IfaId, ifra: Ifra, is_new: bool) -
 /// The middle of `in6_notify_ifa`: the host route to the far end, the self route.
 async fn in6_notify_routes(k: &K, ia: IfaId, ifra: Ifra) -> i32 {
     let a = &k[ia];
-    if ifra.dst != 0 && ifra.dst != a.dstaddr.get() {
+    let old = a.dstaddr.get();
+    if ifra.dst != 0 && ifra.dst != old {
         k.yield_at("in6_notify_ifa:ia_dstaddr").await;
-        let old = a.dstaddr.get();
         let had_route = a.ifa_flags.get() & IFA_ROUTE != 0;
         if k.on(d::IN6_DSTADDR_NOT_UNDONE) {
             if had_route && in6_handle_dstaddr_rtrequest(k, Rtm::Delete, ia).await == 0 {
@@ -458,6 +458,9 @@ async fn in6_notify_routes(k: &K, ia: IfaId, ifra: Ifra) -> i32 {
         k.yield_at("in6_notify_ifa:p2p").await;
         let error = in6_handle_dstaddr_rtrequest(k, Rtm::Add, ia).await;
         if error != 0 {
+            if !k.on(d::IN6_DSTADDR_NOT_UNDONE) {
+                a.dstaddr.set(old);
+            }
             return error;
         }
         set(&a.ifa_flags, IFA_ROUTE);

@@ -220,9 +220,6 @@ pub async fn in6_joingroup(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> 
 /// `in6_joingroup_locked`.
 pub async fn in6_joingroup_locked(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
     let _f = k.frame(&Func { name: "in6_joingroup_locked", file: FILE });
-    if dying(k, ifp) && !k.on(d::JOIN_WHILE_DYING) {
-        return Err(ENXIO);
-    }
     let inm = in6_getmulti(k, ifp, group).await?;
     let held = k.hold(ObjRef::of(inm), true);
     k.yield_at("in6_joingroup_locked:mld_change_state").await;
@@ -368,7 +365,8 @@ async fn in6p_join_group(k: &K, inp: InpId, name: u8, group: Addr) -> i32 {
     } else {
         let group = in6_setscope(k, group, ifp);
         k.lock(IN6_MULTI).await;
-        let error = join_locked(k, inp, ifp, group).await;
+        let refused = !k.on(d::JOIN_WHILE_DYING) && dying(k, ifp);
+        let error = if refused { ENXIO } else { join_locked(k, inp, ifp, group).await };
         k.unlock(IN6_MULTI);
         error
     };

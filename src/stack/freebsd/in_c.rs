@@ -386,23 +386,22 @@ async fn prefix_heir(k: &K, target: IfaId, prefix: Prefix) -> IfaId {
     ia
 }
 
-/// The loopback route of an address that goes: it is deleted, or moved to an equal address
-/// that needs one.
+/// The loopback route of an address that goes: it is moved to an equal address that needs
+/// one, or deleted. Upstream does not ask whether it needs one, nor whose the route is.
 async fn scrub_loopback_route(k: &K, target: IfaId) {
     let addr = k[target].addr.get();
     let blind = k.on(d::IN_LOOPBACK_ROUTE_SWITCH);
-    let eia = in_localip_more(k, target, |a| blind || ia_need_loopback_route(k, a));
-    let mut error = EADDRNOTAVAIL;
+    let theirs = !blind && has_prefix_owner(k, Prefix::new(addr, host_bits(Af::Inet)));
+    let heir = |a| blind || !theirs && ia_need_loopback_route(k, a);
+    let eia = in_localip_more(k, target, heir);
+    let mut moved = false;
     if !eia.is_null() {
         let held = k.hold(ObjRef::of(eia), true);
-        error = ifa_switch_loopback_route(k, eia, addr).await;
+        moved = ifa_switch_loopback_route(k, eia, addr).await == 0 || blind;
         drop(held);
         ifa_free(k, eia);
-        if blind {
-            return;
-        }
     }
-    if error != 0 {
+    if !moved {
         del_loopback_route(k, target, addr).await;
     }
 }
