@@ -3,8 +3,8 @@
 //! For each of its rules there is something that breaks it and nothing before it, and a
 //! twin in which all is well:
 //!
-//! * a program `tests/freebsd_checks/RULE.ops` under a few defects of the catalogue, whose
-//!   twin is the same program with all of them repaired;
+//! * a program `tests/freebsd_checks/RULE.ops`, or `RULE+WAY.ops`, under a few defects of
+//!   the catalogue, whose twin is the same program with all of them repaired;
 //! * a [`World`] at rest with one thing corrupted by hand, whose twin is that world
 //!   untouched: for every way in which a rule looks.
 //!
@@ -21,13 +21,14 @@ use ifscrub::shadow::{Rule, Violation};
 use ifscrub::stack::Stack;
 use ifscrub::stack::freebsd::census::DEAD;
 use ifscrub::stack::freebsd::invariants::{self as inv, Left, check_afdata_use, detached};
-use ifscrub::stack::freebsd::lists::List;
+use ifscrub::stack::freebsd::lists::{List, chain};
 use ifscrub::stack::freebsd::objects::*;
 use ifscrub::stack::freebsd::route_tables::{net_epoch_assert, rnh_deladdr, rnh_lookup};
 use ifscrub::stack::freebsd::subr_epoch::{Callback, net_epoch_call, net_epoch_enter};
 use ifscrub::stack::freebsd::subr_taskqueue::{Task, taskqueue_enqueue};
 use ifscrub::stack::freebsd::{Freebsd, K, if_c, uma};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// What makes the world of the corruptions: something of everything.
 const WORLD: &str = "\
@@ -150,12 +151,18 @@ fn check_op(k: &K, op: &Op, errno: Option<i32>) -> Option<Violation> {
 
 // ---- programs ---------------------------------------------------------------------
 
+/// The rule that a program is to break.
+fn rule_of(path: &Path) -> String {
+    let stem = path.file_stem().expect("a file has a name").to_string_lossy();
+    stem.split('+').next().expect("split yields something").to_string()
+}
+
 #[test]
 fn each_program_breaks_its_rule_first_and_is_clean_repaired() {
     let programs = support::programs_in("tests/freebsd_checks");
     assert!(!programs.is_empty());
     for path in programs {
-        let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+        let name = rule_of(&path);
         let rule = inv::RULES.iter().find(|r| r.name == name);
         assert!(rule.is_some(), "{}: no rule is called so", path.display());
         let p = support::read(&path);
@@ -672,6 +679,18 @@ fn the_driver_may_bring_an_interface_up_for_an_address_that_is_refused_later() {
 }
 
 #[test]
+fn an_address_that_is_to_be_replaced_may_be_lost_when_the_addition_fails() {
+    let lines = "SIOCIFCREATE epair0a\nSIOCAIFADDR epair0a 10.0.0.1\n\
+                 SIOCAIFADDR epair0a 10.0.0.1 mask /16  fail rt_alloc#1\n";
+    let k = after(lines, 0);
+    assert_eq!((k.counts().ok, k.injected()), (2, 1));
+    let first = k[interface(&k, 1)].if_addrhead.first.get();
+    let mut listed = chain(first, |i| k.st.ifas.raw(i).ifa_link.next.get());
+    assert!(listed.all(|i| k[i].af.get() != Af::Inet), "neither the old one nor the new one");
+    assert!(!k.st.notes.address_replaced.get(), "for that operation only");
+}
+
+#[test]
 fn the_user_may_delete_a_routers_default_route_but_not_an_interface_route() {
     let k = after(&format!("{WORLD}route_delete ::/0\n"), 0);
     let (dr, d) = k.st.routers.iter().next().expect("the router is still there");
@@ -688,8 +707,8 @@ fn the_user_may_delete_a_routers_default_route_but_not_an_interface_route() {
 fn every_rule_has_something_that_breaks_it() {
     let by_hand = AT_REST.iter().chain(AT_ONCE).map(|(rule, ..)| rule.name.to_string());
     let programs = support::programs_in("tests/freebsd_checks");
-    let programs = programs.iter().map(|p| p.file_stem().expect("a name").to_string_lossy());
-    let mut shown: BTreeSet<String> = programs.map(|n| n.into_owned()).chain(by_hand).collect();
+    let programs = programs.iter().map(|p| rule_of(p));
+    let mut shown: BTreeSet<String> = programs.chain(by_hand).collect();
     shown.insert(inv::LEAK_AT_END.name.to_string());
     let silent: Vec<_> = inv::RULES.iter().filter(|r| !shown.contains(r.name)).collect();
     assert!(silent.is_empty(), "nothing breaks {silent:?}");

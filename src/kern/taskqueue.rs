@@ -28,7 +28,7 @@
 
 use super::cell::F;
 use super::fifo::Fifo;
-use super::sched::Ctx;
+use super::sched::{Ctx, Switch};
 use super::wait::Sleepers;
 use super::worker::Worker;
 
@@ -116,9 +116,21 @@ impl<T: Copy + Eq, const N: usize> Taskqueue<T, N> {
     /// `taskqueue_drain`: sleeps until a task is neither queued nor running.
     pub async fn drain(&self, cx: &Ctx, task: T) {
         cx.might_sleep();
-        while self.place(task).is_some() || self.running.get() == Some(task) {
-            self.drainers.sleep(cx, "taskqueue_drain", self.worker.fiber()).await;
+        while self.is_busy_with(task) {
+            self.sleep(cx).await;
         }
+    }
+
+    /// Whether a task is queued or running.
+    pub fn is_busy_with(&self, task: T) -> bool {
+        self.place(task).is_some() || self.running.get() == Some(task)
+    }
+
+    /// Sleeps until a task has run: one turn of [`Taskqueue::drain`], for a stack that does
+    /// not kick when it enqueues. It must ask [`Taskqueue::kick`] before each: the task may
+    /// have been enqueued anew while this thread was on its way.
+    pub fn sleep<'a>(&self, cx: &'a Ctx) -> Switch<'a> {
+        self.drainers.sleep(cx, "taskqueue_drain", self.worker.fiber())
     }
 
     /// Sleeps until no task is queued or running.

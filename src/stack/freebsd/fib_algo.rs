@@ -859,3 +859,61 @@ async fn fib_select_algo_initial(k: &K, af: Af) {
     k.st.v_inet_dp[family(af)].set(fd);
     fib_unref_algo(k, flm, af).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The time at which the IPv6 instance is to be rebuilt, after `changes` that may wait
+    /// at each of `times`.
+    fn due(times: &[u64], changes: u16, failures: u32) -> u64 {
+        let k = K::new();
+        let fd = k.st.v_inet_dp[V6].get();
+        k[fd].fd_failed_rebuilds.set(failures);
+        k.at_boot(async {
+            k.lock(locks::rib(Af::Inet6)).await;
+            mark_diverge_time(&k, fd);
+            schedule_fd_rebuild(&k, fd);
+            for &at in times {
+                k.set_now(at);
+                (0..changes).for_each(|_| update_algo_state(&k, fd));
+            }
+            k.unlock(locks::rib(Af::Inet6));
+        });
+        assert!(k.violation().is_none());
+        k[fd].fd_callout.due().expect("a rebuild is pending").0
+    }
+
+    #[test]
+    fn a_change_that_may_wait_waits_fifty_milliseconds() {
+        assert_eq!(due(&[], 0, 0), 50);
+        assert_eq!(due(&[0], 1, 0), 50);
+        assert_eq!(due(&[40], 24, 0), 50);
+    }
+
+    #[test]
+    fn a_burst_puts_the_synchronization_off_by_a_bucket() {
+        assert_eq!(due(&[0], 25, 0), 100);
+        assert_eq!(due(&[0, 60], 25, 0), 150);
+        assert_eq!(due(&[0, 60, 110], 25, 0), 200);
+    }
+
+    #[test]
+    fn bursts_put_it_off_for_a_second_at_most() {
+        let times: Vec<u64> = (0..40).map(|bucket| bucket * 50).collect();
+        assert_eq!(due(&times, 25, 0), 1_000);
+    }
+
+    #[test]
+    fn each_failure_doubles_the_delay_up_to_a_limit() {
+        assert_eq!(due(&[], 0, 3), 400);
+        assert_eq!(due(&[], 0, 10), 51_200);
+        assert_eq!(due(&[], 0, 99), 51_200);
+    }
+
+    #[test]
+    fn as_many_small_tries_as_it_takes_to_grow_to_the_largest_size() {
+        let steps = (NFIBNH as u16 * SMALL.slots_per / FIRST_NHOPS).ilog2();
+        assert!(SMALL.tries > steps);
+    }
+}

@@ -155,11 +155,13 @@ async fn in_aifaddr_ioctl(k: &K, ifp: IfId, req: &AliasReq) -> i32 {
         unlink_failed(k, ifp, ia).await;
         return error;
     }
+    let mut loopback = false;
     if ia_need_loopback_route(k, ia) {
         k.yield_at("in_aifaddr_ioctl:loopback_route").await;
         let eia = in_localip_more(k, ia, |_| true);
         if eia.is_null() {
             error = ifa_add_loopback_route(k, ia, req.addr).await;
+            loopback = error == 0;
         } else {
             ifa_free(k, eia);
         }
@@ -172,7 +174,9 @@ async fn in_aifaddr_ioctl(k: &K, ifp: IfId, req: &AliasReq) -> i32 {
         }
     }
     if error != 0 {
-        in_scrubprefix(k, ia, true).await;
+        // Upstream deletes the loopback route also when it is somebody else's that was there.
+        let loopback = loopback || k.on(d::IN_LOOPBACK_DELETE_BY_KEY);
+        in_scrubprefix(k, ia, true, loopback).await;
         unlink_failed(k, ifp, ia).await;
         return error;
     }
@@ -232,7 +236,7 @@ async fn in_difaddr_ioctl(k: &K, ifp: IfId, addr: Addr) -> i32 {
     // What was V_in_ifaddrhead's reference is this thread's until the end.
     let held = k.hold(ObjRef::of(ia), true);
     k.yield_at("in_difaddr_ioctl:in_scrubprefix").await;
-    in_scrubprefix(k, ia, true).await;
+    in_scrubprefix(k, ia, true, true).await;
     k.yield_at("in_difaddr_ioctl:in_ifadown").await;
     in_ifadown(k, ia, true).await;
     if !others && k[ifp].if_flags.get() & IFF_MULTICAST != 0 {
@@ -415,10 +419,11 @@ async fn del_loopback_route(k: &K, ifa: IfaId, addr: Addr) {
 }
 
 /// `in_scrubprefix`: takes the routes of an address away, or moves them to another one.
-/// `is_static` is LLE_STATIC in its flags: the address itself goes.
-async fn in_scrubprefix(k: &K, target: IfaId, is_static: bool) -> i32 {
+/// `is_static` is LLE_STATIC in its flags: the address itself goes, and with it, if it has
+/// one, its `loopback` route.
+async fn in_scrubprefix(k: &K, target: IfaId, is_static: bool, loopback: bool) -> i32 {
     let _f = k.frame(&Func { name: "in_scrubprefix", file: FILE });
-    if is_static && ia_need_loopback_route(k, target) {
+    if loopback && ia_need_loopback_route(k, target) {
         scrub_loopback_route(k, target).await;
         k.yield_at("in_scrubprefix:loopback_route").await;
     }
@@ -484,7 +489,7 @@ pub async fn in_ifnet_event(k: &K, ifp: IfId, up: bool) {
             if up {
                 event_up(k, ifa).await;
             } else {
-                in_scrubprefix(k, ifa, false).await;
+                in_scrubprefix(k, ifa, false, false).await;
                 k.yield_at("in_ifnet_event:in_ifadown").await;
                 in_ifadown(k, ifa, false).await;
             }

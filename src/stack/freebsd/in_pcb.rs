@@ -194,8 +194,11 @@ pub async fn in_pcbfree(k: &K, inp: InpId) {
     }
     let p = &k[inp];
     p.inp_freed.set(true);
+    // The socket's reference is this thread's from here on.
     p.inp_socket.set(false);
+    let held = k.hold(ObjRef::of(inp), true);
     ro_invalidate_cache(k, inp).await;
+    drop(held);
     // The options outlive the pcb by a few steps, upstream.
     let options: [InmId; NMEMBERSHIPS] = std::array::from_fn(|i| {
         let inm = k[inp].memberships[i].get();

@@ -8,7 +8,7 @@
 //! * At once: when an object is freed ([`on_free`]), when `if_detach` returns
 //!   ([`detached`]), when `if_afdata` is followed ([`check_afdata_use`]).
 //!
-//! I14 and I21 are rules of the substrate: `freed-in-hands`, `epoch-misuse`,
+//! The rest of I14, and I21, are rules of the substrate: `freed-in-hands`, `epoch-misuse`,
 //! `sleep-in-epoch`, `lock-order`, `lock-misuse`.
 
 use super::census::slots;
@@ -561,23 +561,21 @@ fn check_afdata_free(k: &K, ext: ExtId) {
     let st = &k.st;
     let ifp = st.exts.raw(ext).ifp.get();
     let me = k.current();
-    let mut reader = None;
+    let mut read = false;
     k.for_holds(|fiber, o, _| {
         if fiber == me || !k.fiber_in_epoch(fiber) {
             return;
         }
-        let leads = match o.class {
-            0 => id(o) == ifp,
+        read |= match o.class {
+            0 => id::<Ifnet>(o) == ifp,
             3 => st.ifas.raw(id(o)).ifa_ifp.get() == ifp,
             8 => names(k, NhRef::Nh(id(o)), ifp),
             _ => false,
         };
-        if leads {
-            reader = Some(o);
-        }
     });
-    if let Some(o) = reader {
-        k.violate(&I08_AFDATA, ObjRef::of(ifp), o, [Afdata::Freeing as u32, 0]);
+    if read {
+        let detail = [Afdata::Freeing as u32, 0];
+        k.violate(&I08_AFDATA, ObjRef::of(ifp), ObjRef::of(ext), detail);
     }
 }
 

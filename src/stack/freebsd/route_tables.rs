@@ -95,3 +95,57 @@ pub fn net_epoch_assert(k: &K) {
         k.violate(&inv::I14_OUTSIDE_EPOCH, ObjRef::NONE, ObjRef::NONE, [0, 0]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::freebsd::route_rtentry::rt_alloc;
+
+    const NET: Addr = 0x0a00_0000 << 32;
+
+    fn prefix(host: u64, bits: u8) -> Prefix {
+        Prefix::new(NET | host << 32, bits)
+    }
+
+    fn with(prefixes: &[Prefix]) -> K {
+        let k = K::new();
+        let before = table(&k, Af::Inet).count();
+        for &dst in prefixes {
+            assert!(rnh_addaddr(&k, Af::Inet, rt_alloc(&k, Af::Inet, dst)));
+        }
+        assert_eq!(table(&k, Af::Inet).count(), before + prefixes.len());
+        k
+    }
+
+    fn of(k: &K, rt: RtId) -> Option<Prefix> {
+        (!rt.is_null()).then(|| k[rt].rt_dst.get())
+    }
+
+    #[test]
+    fn the_walk_goes_by_address_and_of_one_address_the_longest_prefix_comes_first() {
+        let k = with(&[prefix(0, 16), prefix(1, 32), prefix(0, 24)]);
+        let walk: Vec<Prefix> = table(&k, Af::Inet).map(|rt| k[rt].rt_dst.get()).collect();
+        let ours: Vec<Prefix> = walk.into_iter().filter(|p| p.addr >> 56 == 10).collect();
+        assert_eq!(ours, [prefix(0, 24), prefix(0, 16), prefix(1, 32)]);
+    }
+
+    #[test]
+    fn the_longest_prefix_that_covers_an_address_is_its_route() {
+        let k = with(&[prefix(0, 16), prefix(1, 32), prefix(0, 24)]);
+        let route = |host: u64| of(&k, rn_match(&k, Af::Inet, NET | host << 32));
+        assert_eq!(route(1), Some(prefix(1, 32)));
+        assert_eq!(route(2), Some(prefix(0, 24)));
+        assert_eq!(route(0x101), Some(prefix(0, 16)));
+        assert_eq!(route(0x10101), None);
+    }
+
+    #[test]
+    fn a_prefix_is_in_the_tree_once_and_only_that_prefix_is_taken_out() {
+        let k = with(&[prefix(0, 16), prefix(0, 24)]);
+        assert!(!rnh_addaddr(&k, Af::Inet, rt_alloc(&k, Af::Inet, prefix(0, 24))));
+        assert!(rnh_deladdr(&k, Af::Inet, prefix(0, 32)).is_null());
+        assert_eq!(of(&k, rnh_deladdr(&k, Af::Inet, prefix(0, 16))), Some(prefix(0, 16)));
+        assert!(rnh_lookup(&k, Af::Inet, prefix(0, 16)).is_null());
+        assert_eq!(of(&k, rnh_lookup(&k, Af::Inet, prefix(0, 24))), Some(prefix(0, 24)));
+    }
+}

@@ -46,11 +46,14 @@ pub fn taskqueue_enqueue(k: &K, task: Task) {
 pub async fn taskqueue_drain(k: &K, task: Task) {
     let _f = k.frame(&Func { name: "taskqueue_drain", file: FILE });
     k.yield_at("taskqueue_drain").await;
+    k.might_sleep();
     let (queue, thread) = queue_of(k, task);
-    if queue.kick() {
-        k.spawn(thread, 0);
+    while queue.is_busy_with(task) {
+        if queue.kick() {
+            k.spawn(thread, 0);
+        }
+        queue.sleep(k).await;
     }
-    queue.drain(k, task).await;
 }
 
 /// `taskqueue_thread_loop`: runs the tasks of one queue, one after the other.
