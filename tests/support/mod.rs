@@ -46,7 +46,14 @@ pub fn programs_in(folder: &str) -> Vec<PathBuf> {
 
 /// Every text program that is checked in.
 pub fn all_programs() -> Vec<PathBuf> {
-    let folders = ["corpus/text", "crashes", "tests/checks", "tests/field", "tests/golden"];
+    let folders = [
+        "corpus/text",
+        "crashes",
+        "docs/findings/programs",
+        "tests/checks",
+        "tests/field",
+        "tests/golden",
+    ];
     let all: Vec<_> = folders.into_iter().flat_map(programs_in).collect();
     assert!(!all.is_empty(), "no programs are checked in below {}", root().display());
     all
