@@ -49,6 +49,7 @@ pub fn all_programs() -> Vec<PathBuf> {
     let folders = [
         "corpus/text",
         "crashes",
+        "docs/findings/programs",
         "tests/checks",
         "tests/field",
         "tests/freebsd_checks",

@@ -744,7 +744,7 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Sequence,
         needs: 1 << IN6_IFEXTRA_NOT_DEFERRED,
         source: "sys/netinet6/in6.c:in6_domifdetach",
-        what: "F1, with D on: in6_ifextra is freed one grace period later, not with the ifnet",
+        what: "F1, with D on: in6_ifextra is freed one grace period later, not with the ifnet, and if_afdata keeps it until then",
         repair: "none: it is one",
     },
     Defect {
@@ -764,7 +764,7 @@ pub static DEFECTS: &[Defect] = &[
 pub static PROPOSALS: &[Proposal] = &[
     Proposal {
         name: "F1",
-        what: "in6_ifextra is freed one grace period after the detach",
+        what: "in6_ifextra is freed one grace period after the detach, and if_afdata keeps it until then",
         off: 0,
         on: 1 << F1_IFEXTRA_EPOCH_CALL,
     },

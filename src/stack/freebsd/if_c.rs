@@ -42,6 +42,8 @@ pub enum Ioctl {
     Sifflags(bool),
     /// `SIOCSIFNAME` to the name that the daemon gives it.
     Sifname,
+    /// SIOCSIFDESCR.
+    Sifdescr,
     /// `SIOCIFCREATE`.
     Ifcreate,
     /// `SIOCIFDESTROY`.
@@ -96,6 +98,7 @@ pub async fn ifioctl(k: &K, name: u8, cmd: Ioctl) -> i32 {
     let error = match cmd {
         Ioctl::Sifflags(up) => siocsifflags(k, ifp, up).await,
         Ioctl::Sifname => if_rename(k, ifp).await,
+        Ioctl::Sifdescr => if_setdescr(k, ifp).await,
         _ => pr_control(k, ifp, cmd).await,
     };
     drop(held);
@@ -163,6 +166,16 @@ async fn if_rename(k: &K, ifp: IfId) -> i32 {
     k[ifa].addr.set(u64::from(k[ifp].if_index.get()));
     k.unlock(lock);
     k.yield_at("if_rename:ifnet_arrival_event").await;
+    0
+}
+
+/// `if_setdescr`, with `if_allocdescr`: the one description there is, "WAN". ifdescr_sx,
+/// which keeps writers and readers of it apart, is left out: nobody reads it here.
+async fn if_setdescr(k: &K, ifp: IfId) -> i32 {
+    let _f = k.frame(&Func { name: "if_setdescr", file: FILE });
+    k.might_sleep();
+    k.yield_at("if_setdescr").await;
+    k[ifp].if_description.set(true);
     0
 }
 
@@ -554,7 +567,7 @@ async fn detach_domains(k: &K, ifp: IfId) {
     if !ext.is_null() {
         k.yield_at("if_detach_internal:in6_domifdetach").await;
         in6_c::in6_domifdetach(k, ifp, ext).await;
-        if k.on(d::IN6_IFEXTRA_NOT_DEFERRED) {
+        if k.on(d::IN6_IFEXTRA_NOT_DEFERRED) && !k.on(d::F1_IFEXTRA_EPOCH_CALL) {
             k.yield_at("if_detach_internal:in6_afdata_freed").await;
             k[ifp].if_afdata_inet6.set(ExtId::NULL);
         }

@@ -755,6 +755,13 @@ async fn nd6_ifdetach(k: &K, ifp: IfId) {
     net_epoch_exit(k);
 }
 
+/// F1, an epoch callback: readers that may have found the interface before its routes
+/// went have left, so if_afdata forgets what is freed.
+pub fn in6_ifextra_free_epoch(k: &K, ext: ExtId) {
+    k[k[ext].ifp.get()].if_afdata_inet6.set(ExtId::NULL);
+    in6_ifextra_free(k, ext);
+}
+
 /// Frees an in6_ifextra: what `in6_domifdetach` ends with.
 pub fn in6_ifextra_free(k: &K, ext: ExtId) {
     uma::free(k, |s| &s.exts, ext);

@@ -173,6 +173,7 @@ pub async fn reconnect(k: &K, unit: u8) -> i32 {
     k.yield_at("reconnect:mkpeer").await;
     errors.note(ngm_mkpeer(k, unit).await);
     errors.note(ifioctl(k, NG0 + unit, Ioctl::Sifname).await);
+    errors.note(ifioctl(k, NG0 + unit, Ioctl::Sifdescr).await);
     errors.note(session_up(k, unit).await);
     errors.0
 }

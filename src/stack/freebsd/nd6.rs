@@ -145,7 +145,9 @@ async fn timer_addresses(k: &K, purge: bool) {
             }
             nd6_dad_start(k, ia6, 0).await;
         } else {
-            if goes_tentative(k, a) {
+            let ifp = a.ifa_ifp.get();
+            let Some(nd) = nd_ifinfo(k, ifp, "ND_IFINFO(ifp)->flags") else { return };
+            if goes_tentative(&k[ifp], nd) {
                 flags.set(flags.get() & !IN6_IFF_DUPLICATED | IN6_IFF_TENTATIVE);
             }
             flags.set(flags.get() & !IN6_IFF_DEPRECATED);
@@ -154,15 +156,21 @@ async fn timer_addresses(k: &K, purge: bool) {
     }
 }
 
-/// Whether the timer marks an address for DAD, because its interface does not run.
-fn goes_tentative(k: &K, a: &Ifaddr) -> bool {
-    let ifp = a.ifa_ifp.get();
-    let Some(nd) = nd_ifinfo(k, ifp, "ND_IFINFO(ifp)->flags") else { return false };
+/// Whether the timer marks an address of `ifp` for DAD, because that does not run.
+fn goes_tentative(i: &Ifnet, nd: &In6Ifextra) -> bool {
     let nd_flags = nd.nd_flags.get();
     nd_flags & ND6_IFF_NO_DAD == 0
-        && (k[ifp].if_flags.get() & IFF_UP == 0
-            || k[ifp].if_drv_flags.get() & IFF_DRV_RUNNING == 0
+        && (i.if_flags.get() & IFF_UP == 0
+            || i.if_drv_flags.get() & IFF_DRV_RUNNING == 0
             || nd_flags & ND6_IFF_IFDISABLED != 0)
+}
+
+/// `ND_IFINFO(ifp)` where the model looks ahead; `None` when a kernel that followed it
+/// would stumble.
+pub fn nd_ifinfo_there(k: &K, ifp: IfId) -> Option<&In6Ifextra> {
+    let ext = k.st.ifnets.raw(ifp).if_afdata_inet6.get();
+    let there = k.st.ifnets.is_live(ifp) && k.st.exts.is_live(ext);
+    there.then(|| k.st.exts.raw(ext))
 }
 
 /// The first time at which [`nd6_timer`] would change anything as things are now: what
@@ -201,7 +209,9 @@ pub fn nd6_timer_idle_until(k: &K) -> u64 {
         } else if flags & IN6_IFF_TENTATIVE != 0 {
             nd6_dad_find(k, ia).is_null() && would_start(k, ia)
         } else {
-            flags & IN6_IFF_DEPRECATED != 0 || goes_tentative(k, a)
+            let ifp = a.ifa_ifp.get();
+            let marks = |nd| goes_tentative(k.st.ifnets.raw(ifp), nd);
+            flags & IN6_IFF_DEPRECATED != 0 || nd_ifinfo_there(k, ifp).is_none_or(marks)
         };
         if now {
             return 0;

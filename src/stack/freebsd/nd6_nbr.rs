@@ -9,7 +9,7 @@ use super::defects as d;
 use super::if_c::{ifa_free, ifa_ref};
 use super::invariants as inv;
 use super::locks::DADQ;
-use super::nd6::nd_ifinfo;
+use super::nd6::{nd_ifinfo, nd_ifinfo_there};
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::{K, uma};
@@ -78,12 +78,14 @@ fn is_running(i: &Ifnet) -> bool {
 }
 
 /// Whether `nd6_dad_start` would begin or end something now, but for an entry that is
-/// there.
+/// there. The model's own look ahead: what only `nd6_dad_start` itself may stumble over is
+/// something that it would do.
 pub fn would_start(k: &K, ifa: IfaId) -> bool {
-    let ifp = k[ifa].ifa_ifp.get();
-    let Some(nd) = nd_ifinfo(k, ifp, "ND_IFINFO(ifa->ifa_ifp)->flags") else { return false };
+    let ifp = k.st.ifas.raw(ifa).ifa_ifp.get();
+    let Some(nd) = nd_ifinfo_there(k, ifp) else { return true };
     let flags = nd.nd_flags.get();
-    flags & ND6_IFF_NO_DAD != 0 || is_running(&k[ifp]) && flags & ND6_IFF_IFDISABLED == 0
+    flags & ND6_IFF_NO_DAD != 0
+        || is_running(k.st.ifnets.raw(ifp)) && flags & ND6_IFF_IFDISABLED == 0
 }
 
 /// `nd6_dad_start`; `delay` in ms.

@@ -110,6 +110,6 @@ async fn call(k: &K, callback: Callback) {
         Callback::BpfifFree(bp) => bpf::bpfif_free(k, bp),
         Callback::LleDestroy(lle) => if_llatbl::llentry_destroy(k, lle),
         Callback::InpcbFree(inp) => in_pcb::inpcb_free(k, inp),
-        Callback::In6IfextraFree(ext) => in6_c::in6_ifextra_free(k, ext),
+        Callback::In6IfextraFree(ext) => in6_c::in6_ifextra_free_epoch(k, ext),
     }
 }

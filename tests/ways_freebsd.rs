@@ -1,0 +1,387 @@
+//! The ways into the second report's panic, each a program of `docs/findings`.
+//!
+//! R1 is a race of two threads, R2 the FIB that follows the RIB 50 ms late, R3 a route that
+//! nobody deletes, in four forms. The page says what they have in common and what tells
+//! them apart; here each of its statements about the model is held.
+
+mod common;
+
+use common::{File, Ran, defects_of, file, files, folder, machine_of, parse, run};
+use ifscrub::kern::slab::ObjRef;
+use ifscrub::kern::trace::What;
+use ifscrub::program::{PointKind, Program, Stop};
+use ifscrub::shadow::{FaultKind, KernelFault};
+use ifscrub::triage::credit::credit;
+use ifscrub::triage::minimize::minimize;
+use ifscrub::triage::replay::{self, Passed, recorded};
+use ifscrub::triage::sets;
+use std::fs;
+use std::process::Command;
+
+const PROGRAMS: &str = "docs/findings/programs/freebsd-2023";
+const PAGE: &str = "docs/findings/freebsd-2023.md";
+
+/// The ways, and the rule that the books find broken first.
+const WAYS: [(&str, &str); 6] = [
+    ("r1", "I8-afdata"),
+    ("r2", "I10-fib-detached"),
+    ("r3-w3", "I9-rib-detached"),
+    ("r3-w5", "I9-rib-detached"),
+    ("r3-w7", "freed-while-held"),
+    ("r3-w8", "I9-rib-detached"),
+];
+
+/// `if_flags` and `if_drv_flags` of the report.
+const REPORTED_FLAGS: (&str, &str) = ("2132112", "0");
+
+struct Way {
+    file: File,
+    ran: Ran,
+}
+
+fn way(name: &str) -> Way {
+    let file = file(&folder(PROGRAMS), name);
+    let ran = run(&file.program);
+    Way { file, ran }
+}
+
+/// The program `name` with a line more before its last operation.
+fn with_before_the_last(name: &str, line: &str) -> Program {
+    let source = file(&folder(PROGRAMS), name).source;
+    let (rest, last) = source.trim_end().rsplit_once('\n').expect("several lines");
+    parse(name, &format!("{rest}\n{line}\n{last}\n"))
+}
+
+/// The program `name` without its preemptions.
+fn undisturbed(name: &str) -> String {
+    let source = file(&folder(PROGRAMS), name).source;
+    let lines = source.lines().map(|l| l.split("  preempt ").next().unwrap_or(l));
+    lines.flat_map(|l| [l, "\n"]).collect()
+}
+
+fn is_the_panic(fault: Option<KernelFault>) -> bool {
+    fault.is_some_and(|f| {
+        let seen = (f.kind, f.func, f.what);
+        seen == (FaultKind::Null, "in6_selecthlim", "ND_IFINFO(nh->nh_ifp)->chlim")
+    })
+}
+
+impl Way {
+    fn fault(&self) -> KernelFault {
+        self.ran.trace.faults.first().expect("the kernel faults").0
+    }
+
+    fn value(&self, field: &str) -> String {
+        let dump = self.ran.machine.describe(self.fault().obj);
+        let line = dump.iter().find_map(|l| l.strip_prefix(field)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {field}: {dump:#?}")).to_string()
+    }
+
+    /// The routes that are in the RIB and lead through the interface that was followed.
+    fn routes(&self) -> Vec<Vec<String>> {
+        let ifp = format!("(ifnet#{},", self.fault().obj.slot);
+        let through = |l: &String| l.trim_start().starts_with("nh_ifp ") && l.contains(&ifp);
+        dumps(&self.ran, "rtentry", |d| {
+            d[0] == "rtentry, alive, in the RIB" && d.iter().any(through)
+        })
+    }
+}
+
+/// Of the dumps of all objects of `class` that were ever made, those that `wanted` accepts.
+fn dumps(ran: &Ran, class: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<Vec<String>> {
+    let m = &ran.machine;
+    let made = ran.trace.events.iter().filter_map(|e| match e.what {
+        What::Alloc(o) if m.class_name(o.class) == class => Some(m.describe(o)),
+        _ => None,
+    });
+    made.filter(|d| wanted(d)).collect()
+}
+
+#[test]
+fn every_way_ends_in_the_panic_of_the_report() {
+    for (name, rule) in WAYS {
+        let w = way(name);
+        assert_eq!(w.file.program.header.stop, Stop::Kernel, "{name}");
+        assert!(is_the_panic(w.ran.trace.faults.first().map(|f| f.0)), "{name}");
+        assert_eq!(w.value("ifindex_table[14]"), "empty", "{name}");
+        assert_eq!(w.value("if_afdata[AF_INET6]"), "NULL", "{name}");
+        assert!(w.value("if_flags").contains("DYING"), "{name}");
+        assert_eq!(w.ran.outcome.violation.map(|v| v.rule.name), Some(rule), "{name}");
+    }
+}
+
+#[test]
+fn the_retransmit_timer_is_on_the_stack_of_all_ways_but_w8() {
+    for (name, _) in WAYS {
+        let w = way(name);
+        let threads = &w.ran.trace.faults[0].1;
+        let frames: Vec<_> = threads[0].frames.iter().map(|f| f.name).take(3).collect();
+        let caller = if name == "r3-w8" { "tcp_connect" } else { "tcp_timer_rexmt" };
+        assert_eq!(frames, ["in6_selecthlim", "tcp_default_output", caller], "{name}");
+    }
+}
+
+#[test]
+fn every_way_needs_each_of_its_defects() {
+    for (name, _) in WAYS {
+        let w = way(name);
+        let mut m = machine_of(&w.file.program);
+        let set = defects_of(&*m, &w.file.program);
+        for d in sets::members(set) {
+            let o = replay::run(&mut *m, &w.file.program, set & !(1 << d), None);
+            assert!(!is_the_panic(o.fault), "{name} without {}", m.defects()[d].id);
+        }
+    }
+}
+
+#[test]
+fn only_r2_needs_the_delayed_synchronization() {
+    for (name, _) in WAYS {
+        let names = file(&folder(PROGRAMS), name).program.header.defects.expect("a defects line");
+        let delayed = names.iter().any(|d| d == "fib-gateway-delete-delayed");
+        assert_eq!(delayed, name == "r2", "{name}");
+        assert!(names.iter().any(|d| d == "in6-ifextra-not-deferred"), "{name}");
+    }
+}
+
+/// What a core has beside the interface: whether the FIB instance that lookups go to waits
+/// for its rebuild, and whether the RIB has a route through the interface.
+#[test]
+fn the_fib_instance_and_the_rib_tell_the_ways_apart() {
+    for (name, _) in WAYS {
+        let w = way(name);
+        let datapath = dumps(&w.ran, "fib_data", |d| {
+            d[0] == "fib_data, alive" && d.iter().any(|l| l.contains("held by V_inet_dp[1]"))
+        });
+        assert_eq!(datapath.len(), 1, "{name}: {datapath:#?}");
+        let waits = datapath[0].iter().any(|l| l.contains("need_rebuild"));
+        let pending = datapath[0]
+            .iter()
+            .any(|l| l.starts_with("fd_callout pending") && l.contains("action Rebuild"));
+        assert_eq!(waits, pending, "{name}");
+        let told = (waits, !w.routes().is_empty());
+        let expected = match name {
+            "r1" => (false, false),
+            "r2" => (true, false),
+            _ => (false, true),
+        };
+        assert_eq!(told, expected, "{name}");
+    }
+}
+
+// ---- R1 --------------------------------------------------------------------------------
+
+#[test]
+fn r1_with_one_preemption_anywhere_is_clean() {
+    let source = undisturbed("r1");
+    let [shutdown, rexmt] = ["\nNGM_SHUTDOWN ng0", "\nrexmt tcp0"];
+    let swapped = source.replace(&format!("{shutdown}{rexmt}"), &format!("{rexmt}{shutdown}"));
+    assert_ne!(source, swapped);
+    for source in [source, swapped] {
+        let p = parse("r1 undisturbed", &source);
+        assert_eq!(p.preemptions(), 0);
+        let mut m = machine_of(&p);
+        let defects = defects_of(&*m, &p);
+        let plain = recorded(&mut *m, &p, defects, Some(Stop::Books));
+        assert!(plain.outcome.clean());
+        let passed = Passed::of(&plain.trace, p.ops.len());
+        let mut tried = 0;
+        for op in 0..p.ops.len() {
+            let later = p.ops.len() - 1 - op;
+            for at in 1..=passed.names(PointKind::Preempt, op).len() {
+                for length in 1..=later {
+                    let mut p = p.clone();
+                    p.ops[op].preempt_at = u8::try_from(at).expect("few enough");
+                    p.ops[op].preempt_for = length as u8;
+                    let o = replay::run(&mut *m, &p, defects, Some(Stop::Books));
+                    assert!(o.clean(), "{:?} at {at} of operation {op} for {length}", o.violation);
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 500, "{tried}");
+    }
+}
+
+#[test]
+fn r1_keeps_both_preemptions_when_it_is_minimized() {
+    let w = way("r1");
+    assert_eq!(w.file.program.preemptions(), 2);
+    let mut m = machine_of(&w.file.program);
+    let defects = defects_of(&*m, &w.file.program);
+    let c = credit(&mut *m, &w.file.program, defects).expect("there is something to credit");
+    let least = minimize(&mut *m, c);
+    assert_eq!(least.program.preemptions(), 2);
+    assert!(is_the_panic(least.fault));
+}
+
+// ---- R2 --------------------------------------------------------------------------------
+
+#[test]
+fn r2_is_over_after_fifty_milliseconds() {
+    for time in ["50ms", "1s", "2h"] {
+        let p = with_before_the_last("r2", &format!("advance {time}"));
+        let mut m = machine_of(&p);
+        let defects = defects_of(&*m, &p);
+        // The books have named the stale instance at the detach; nothing comes of it.
+        for stop in [Stop::Books, Stop::Kernel] {
+            let o = replay::run(&mut *m, &p, defects, Some(stop));
+            assert_eq!(o.violation.map(|v| v.rule.name), Some("I10-fib-detached"), "{time}");
+            assert_eq!(o.fault, None, "after {time}");
+        }
+    }
+    assert_eq!(way("r2").file.program.preemptions(), 0);
+}
+
+#[test]
+fn r2_finds_the_route_in_the_fib_alone() {
+    let w = way("r2");
+    assert!(w.routes().is_empty());
+    assert!(w.value("if_refcount").contains("nhop#"));
+}
+
+// ---- R3 --------------------------------------------------------------------------------
+
+#[test]
+fn r3_by_w5_w7_and_w8_persists_however_long_one_waits() {
+    for name in ["r3-w5", "r3-w7", "r3-w8"] {
+        for time in ["50ms", "1s", "3s", "60s", "30min", "2h"] {
+            let p = with_before_the_last(name, &format!("advance {time}"));
+            let mut m = machine_of(&p);
+            let defects = defects_of(&*m, &p);
+            // By the timer itself, if it is due before.
+            let fault = recorded(&mut *m, &p, defects, None).outcome.fault;
+            assert!(is_the_panic(fault), "{name} after {time}");
+        }
+    }
+}
+
+#[test]
+fn r3_by_w3_leaves_an_address_too_and_nd6_timer_dies_of_it_within_a_second() {
+    let source = file(&folder(PROGRAMS), "r3-w3").source;
+    let sooner = parse("r3-w3", &source.replace("advance 50ms", "advance 10ms"));
+    assert!(is_the_panic(run(&sooner).outcome.fault));
+    let later = run(&parse("r3-w3", &source.replace("advance 50ms", "advance 1s")));
+    let (fault, threads) = later.trace.faults.first().expect("the kernel faults");
+    assert_eq!(fault.what, "ND_IFINFO(ifa->ifa_ifp)->flags");
+    let frames: Vec<_> = threads[0].frames.iter().map(|f| f.name).take(2).collect();
+    assert_eq!(frames, ["nd6_dad_start", "nd6_timer"]);
+}
+
+#[test]
+fn r3_leaves_a_pinned_route_in_the_rib_and_by_w5_a_default_route() {
+    for name in ["r3-w3", "r3-w7", "r3-w8"] {
+        let routes = way(name).routes();
+        assert_eq!(routes.len(), 1, "{name}: {routes:#?}");
+        let has = |words: &str| routes[0].iter().any(|l| l.contains(words));
+        assert!(has("rt_dst 2001:db8:1::/64") && has("rt_flags <PINNED>"), "{name}: {routes:#?}");
+    }
+    let routes = way("r3-w5").routes();
+    assert_eq!(routes.len(), 1, "{routes:#?}");
+    let has = |words: &str| routes[0].iter().any(|l| l.contains(words));
+    assert!(has("rt_dst ::/0") && has("gw_sa fe80:e::2") && !has("PINNED"), "{routes:#?}");
+}
+
+/// The report: no IFF_UP and no IFF_DRV_RUNNING. The driver sets both when an interface
+/// gets its first address.
+#[test]
+fn the_flags_of_the_report_speak_against_w3_and_w7() {
+    for name in ["r1", "r2", "r3-w8"] {
+        let w = way(name);
+        let first = |field| w.value(field).split(' ').next().unwrap_or_default().to_string();
+        let seen = (first("if_flags"), first("if_drv_flags"));
+        assert_eq!((seen.0.as_str(), seen.1.as_str()), REPORTED_FLAGS, "{name}");
+    }
+    for name in ["r3-w3", "r3-w7"] {
+        // The flags down first, as the daemon does it, make no difference.
+        let source = file(&folder(PROGRAMS), name).source;
+        let down = source.replace("\nNGM_SHUTDOWN", "\nifdown ng0\nNGM_SHUTDOWN");
+        let down = down.replace("ifunit_ref for 1", "ifunit_ref for 2");
+        let down = down.replace("if_afdata for 2", "if_afdata for 3");
+        for source in [source, down] {
+            let w = Way { ran: run(&parse(name, &source)), file: file(&folder(PROGRAMS), name) };
+            assert!(is_the_panic(Some(w.fault())), "{name}");
+            assert!(w.value("if_flags").contains("<UP,"), "{name}");
+            assert_eq!(w.value("if_drv_flags"), "64 <RUNNING>", "{name}");
+        }
+    }
+}
+
+// ---- W10 -------------------------------------------------------------------------------
+
+/// What `SIOCAIFADDR_IN6` of the second interface does: its errno, and whether the routes
+/// of its address and of its prefix get into the RIB.
+fn second_session(source: &str) -> (i32, bool, bool) {
+    let ran = run(&parse("w10", source));
+    let op = ran.trace.events.iter().filter(|e| matches!(e.what, What::Op(_))).count();
+    let steps = ran.steps(op);
+    let added = |below: &str| {
+        let is = |w: What| matches!(w, What::List("rib", true, _));
+        steps.iter().any(|s| is(s.event.what) && s.within(below))
+    };
+    let asked = steps.iter().any(|s| {
+        matches!(s.event.what, What::Enter(f) if f.name == "add_route_flags")
+            && s.within("nd6_prefix_onlink")
+    });
+    assert!(asked, "the route of the prefix is to be added");
+    (ran.errno(op), added("ifa_maintain_loopback_route"), added("nd6_prefix_onlink"))
+}
+
+#[test]
+fn w10_the_next_interface_of_the_index_does_not_get_the_route_of_its_prefix() {
+    let w = way("w10-index-reuse");
+    assert_eq!(second_session(&w.file.source), (0, true, false), "and is not told");
+    assert_eq!(second_session(&undisturbed("w10-index-reuse")), (0, true, true));
+    let interfaces: Vec<ObjRef> = (w.ran.trace.events.iter())
+        .filter_map(|e| match e.what {
+            What::Alloc(o) if w.ran.machine.class_name(o.class) == "ifnet" => Some(o),
+            _ => None,
+        })
+        .collect();
+    let index = |o: ObjRef| w.ran.machine.describe(o)[1].clone();
+    assert_eq!(interfaces.len(), 3, "ng0, ng1, ng0");
+    assert_eq!(
+        (index(interfaces[0]), index(interfaces[2])),
+        ("if_index 14".into(), "if_index 14".into())
+    );
+}
+
+/// The same after W3, which leaves the route of the address as well: that is told.
+#[test]
+fn after_w3_the_next_interface_of_the_index_does_not_get_its_address() {
+    let source = file(&folder(PROGRAMS), "r3-w3").source;
+    let (head, _) = source.split_once("connect ").expect("a connection");
+    let head = head.replace("2001:db8:1::1", "fe80::1");
+    let ran = run(&parse(
+        "w3",
+        &format!("{head}advance 50ms\nNGM_MKPEER ng0\nSIOCAIFADDR_IN6 ng0 fe80::1\n"),
+    ));
+    assert_eq!(ran.errno(6), 17, "EEXIST");
+}
+
+// ---- the page --------------------------------------------------------------------------
+
+#[test]
+fn the_page_has_the_matrix_that_the_command_prints() {
+    let mut names: Vec<String> = files(&folder(PROGRAMS)).into_iter().map(|f| f.name).collect();
+    names.retain(|n| n.starts_with('r'));
+    assert_eq!(names, WAYS.map(|(name, _)| name));
+    let paths = names.iter().map(|n| folder(PROGRAMS).join(format!("{n}.ops")));
+    let out = Command::new(env!("CARGO_BIN_EXE_ifscrub"))
+        .args(["matrix", "--runs", "0", "--markdown"])
+        .args(paths)
+        .output()
+        .expect("the command runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let table = String::from_utf8(out.stdout).expect("text");
+    let page = fs::read_to_string(folder(PAGE)).expect("the page");
+    assert!(page.contains(&table), "{PAGE} does not have this matrix:\n{table}");
+}
+
+#[test]
+fn the_page_names_every_program() {
+    let page = fs::read_to_string(folder(PAGE)).expect("the page");
+    for f in files(&folder(PROGRAMS)) {
+        assert!(page.contains(&format!("programs/freebsd-2023/{}.ops", f.name)), "{}", f.name);
+    }
+}
