@@ -248,7 +248,7 @@ const OTHER_KERNEL: usize = 32;
 ///
 /// The result is canonical. It has no operations if there is no room for any, and its
 /// header is cut off if not even that has room; that decodes all the same. Where the
-/// decoder knows several kernels, one mutant in [`OTHER_KERNEL`] is a program of another
+/// decoder knows several kernels, one mutant in 32 is a program of another
 /// one.
 pub fn mutate_bytes(
     decoder: &Decoder,
