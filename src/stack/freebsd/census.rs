@@ -73,15 +73,21 @@ fn count<T: Object, const N: usize>(
     id: Id<T>,
     holder: ObjRef,
 ) -> bool {
-    if id.is_null() {
-        return true;
+    let count = if slab.is_live(id) { counts.get_mut(id.slot()) } else { None };
+    match count {
+        Some(n) => {
+            *n += 1;
+            true
+        }
+        None => id.is_null() || dead(k, rule, ObjRef::of(id), holder),
     }
-    if !slab.is_live(id) {
-        k.violate(rule, ObjRef::of(id), holder, [0, DEAD]);
-        return false;
-    }
-    counts[id.slot()] += 1;
-    true
+}
+
+/// What `holder` holds is freed.
+#[cold]
+fn dead(k: &K, rule: &'static Rule, obj: ObjRef, holder: ObjRef) -> bool {
+    k.violate(rule, obj, holder, [0, DEAD]);
+    false
 }
 
 /// The second detail of a counter's rule when the object that is held is freed.
