@@ -83,11 +83,7 @@ impl<T: Copy, const N: usize> Fifo<T, N> {
 impl<T: Copy, const N: usize> Default for Fifo<T, N> {
     fn default() -> Self {
         const { assert!(N <= 255) };
-        Fifo {
-            slots: std::array::from_fn(|_| F::new(None)),
-            start: F::new(0),
-            len: F::new(0),
-        }
+        Fifo { slots: std::array::from_fn(|_| F::new(None)), start: F::new(0), len: F::new(0) }
     }
 }
 

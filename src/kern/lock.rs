@@ -404,8 +404,7 @@ impl Ctx {
 
     #[inline]
     fn check_order(&self, l: LockId) {
-        let wrong =
-            self.fibers[self.current() as usize].held.get() & self.not_before[l.0 as usize];
+        let wrong = self.fibers[self.current() as usize].held.get() & self.not_before[l.0 as usize];
         if wrong != 0 {
             self.out_of_order(l, wrong);
         }

@@ -261,9 +261,7 @@ fn addresses(k: &K, on: &Listed, owned: &mut Owned) -> bool {
         if on.addrhead >> i.slot() & 1 == 0 || af == Af::Link {
             continue;
         }
-        if flags & IFA_ROUTE != 0
-            && !owned.owns(k, af, ifa_prefix(k, a), |n| is_ifa_route(i, n))
-        {
+        if flags & IFA_ROUTE != 0 && !owned.owns(k, af, ifa_prefix(k, a), |n| is_ifa_route(i, n)) {
             k.violate(&I18_IFA_ROUTE, ObjRef::of(i), NONE, [0, 0]);
             return false;
         }
