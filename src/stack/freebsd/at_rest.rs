@@ -147,7 +147,7 @@ fn contents(k: &K) -> bool {
             let rt = st.rib[af][n].get();
             let r = st.rts.raw(rt);
             let slot = usize::from(e.slot) % NFIBNH;
-            if e.dst != r.rt_dst.get()
+            if e.dst() != r.rt_dst.get()
                 || d.nh_ref[slot].get() == 0
                 || d.nh_idx[slot].get() != r.rt_nhop.get()
             {

@@ -21,7 +21,8 @@ const NONE: ObjRef = ObjRef::NONE;
 /// The nexthops that a FIB instance holds: one reference each.
 pub fn slots(d: &FibData) -> impl Iterator<Item = NhRef> + '_ {
     let n = usize::from(d.number_nhops.get()).min(NFIBNH);
-    (0..n).filter(|&i| d.nh_ref[i].get() != 0).map(|i| d.nh_idx[i].get())
+    let slots = d.nh_idx[..n].iter().zip(&d.nh_ref[..n]);
+    slots.filter(|(_, count)| count.get() != 0).map(|(nh, _)| nh.get())
 }
 
 /// Numbers of holders, by slot.
