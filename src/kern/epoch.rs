@@ -66,11 +66,18 @@ pub struct Epoch<C: Copy, const N: usize> {
     worker: Worker,
     /// Markers in the queue: most of the time nobody drains.
     markers: F<u8>,
+    /// The sections that hold back anything in the queue, a bit per fiber.
+    awaited: F<u32>,
 }
 
 impl<C: Copy, const N: usize> Default for Epoch<C, N> {
     fn default() -> Self {
-        Epoch { queue: Fifo::default(), worker: Worker::default(), markers: F::new(0) }
+        Epoch {
+            queue: Fifo::default(),
+            worker: Worker::default(),
+            markers: F::new(0),
+            awaited: F::new(0),
+        }
     }
 }
 
@@ -84,10 +91,11 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
     /// `NET_EPOCH_EXIT`. Closing the outermost section may end grace periods: see
     /// [`Epoch::kick`].
     pub fn exit(&self, cx: &Ctx) {
-        if cx.epoch_exit() && !self.queue.is_empty() {
-            let open = !(1u32 << cx.current());
+        let me = 1u32 << cx.current();
+        if cx.epoch_exit() && self.awaited.get() & me != 0 {
+            self.awaited.set(self.awaited.get() & !me);
             for (i, d) in self.queue.iter().enumerate() {
-                self.queue.replace(i, Deferred { sections: d.sections & open, ..d });
+                self.queue.replace(i, Deferred { sections: d.sections & !me, ..d });
             }
             self.tell_drainers(cx);
         }
@@ -100,9 +108,11 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
     }
 
     fn push(&self, cx: &Ctx, what: Queued<C>) {
-        if !self.queue.push(Deferred { what, sections: cx.in_sections.get() }) {
+        let sections = cx.in_sections.get();
+        if !self.queue.push(Deferred { what, sections }) {
             cx.exhaust();
         }
+        self.awaited.set(self.awaited.get() | sections);
     }
 
     /// `epoch_wait_preempt`: blocks until every section that is open now has closed. Runs

@@ -181,7 +181,7 @@ where
             self.check(op, None);
             // What a parked operation changes after all is not the doing of this one.
             if let Some(b) = &mut self.before {
-                (**b).clone_from(&k.st);
+                S::restore(b, &k.st);
             }
         }
     }
@@ -203,8 +203,8 @@ where
         {
             if **b != k.st {
                 k.cx.bump(|c| c.changed += 1);
+                S::restore(b, &k.st);
             }
-            (**b).clone_from(&k.st);
         }
     }
 

@@ -8,6 +8,8 @@ use std::hash::{Hash, Hasher};
 #[derive(Debug)]
 pub struct Fifo<T: Copy, const N: usize> {
     slots: [F<Option<T>>; N],
+    /// Where the first value is: taking that one moves none of the others.
+    start: F<u8>,
     len: F<u8>,
 }
 
@@ -18,7 +20,14 @@ impl<T: Copy, const N: usize> Fifo<T, N> {
         if n == N {
             return false;
         }
-        self.slots[n].set(Some(v));
+        let start = usize::from(self.start.get());
+        if start + n == N {
+            for i in 0..n {
+                self.slots[i].set(self.slots[start + i].get());
+            }
+            self.start.set(0);
+        }
+        self.slots[usize::from(self.start.get()) + n].set(Some(v));
         self.len.inc();
         true
     }
@@ -34,9 +43,14 @@ impl<T: Copy, const N: usize> Fifo<T, N> {
         if i >= n {
             return None;
         }
-        let v = self.slots[i].get();
-        for j in i + 1..n {
-            self.slots[j - 1].set(self.slots[j].get());
+        let start = usize::from(self.start.get());
+        let v = self.slots[start + i].get();
+        if i == 0 {
+            self.start.set(if n == 1 { 0 } else { self.start.get() + 1 });
+        } else {
+            for j in start + i + 1..start + n {
+                self.slots[j - 1].set(self.slots[j].get());
+            }
         }
         self.len.dec();
         v
@@ -45,13 +59,14 @@ impl<T: Copy, const N: usize> Fifo<T, N> {
     /// Changes the value at place `i`.
     pub fn replace(&self, i: usize, v: T) {
         if i < self.len() {
-            self.slots[i].set(Some(v));
+            self.slots[usize::from(self.start.get()) + i].set(Some(v));
         }
     }
 
     /// The values, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
-        self.slots[..self.len()].iter().filter_map(F::get)
+        let start = usize::from(self.start.get());
+        self.slots[start..start + self.len()].iter().filter_map(F::get)
     }
 
     /// How many.
@@ -68,7 +83,7 @@ impl<T: Copy, const N: usize> Fifo<T, N> {
 impl<T: Copy, const N: usize> Default for Fifo<T, N> {
     fn default() -> Self {
         const { assert!(N <= 255) };
-        Fifo { slots: std::array::from_fn(|_| F::new(None)), len: F::new(0) }
+        Fifo { slots: std::array::from_fn(|_| F::new(None)), start: F::new(0), len: F::new(0) }
     }
 }
 
@@ -84,6 +99,7 @@ impl<T: Copy, const N: usize> Clone for Fifo<T, N> {
         for (to, from) in self.slots.iter().zip(o.iter()) {
             to.set(Some(from));
         }
+        self.start.set(0);
         self.len.set(o.len.get());
     }
 }
@@ -115,6 +131,21 @@ mod tests {
         assert_eq!(q.remove(1), Some(2));
         assert_eq!(q.iter().collect::<Vec<_>>(), [1, 3]);
         assert_eq!((q.remove(0), q.first(), q.remove(7)), (Some(1), Some(3), None));
+    }
+
+    #[test]
+    fn a_queue_that_moves_on_has_room_for_as_many() {
+        let q: Fifo<u8, 3> = Fifo::default();
+        assert!(q.push(0) && q.push(1));
+        for next in 2..10 {
+            assert!(q.push(next));
+            assert_eq!(q.iter().collect::<Vec<_>>(), [next - 2, next - 1, next]);
+            assert!(!q.push(99), "full");
+            q.replace(1, 50);
+            assert_eq!(q.iter().nth(1), Some(50));
+            q.replace(1, next - 1);
+            assert_eq!((q.remove(0), q.len()), (Some(next - 2), 2));
+        }
     }
 
     #[test]

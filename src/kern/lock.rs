@@ -92,6 +92,13 @@ pub struct LockInfo {
     pub rank: u8,
 }
 
+impl LockInfo {
+    /// Whether it must not be taken by a thread that holds `held`.
+    pub(super) fn is_out_of_order_behind(&self, held: &LockInfo) -> bool {
+        self.rank != 0 && held.rank >= self.rank
+    }
+}
+
 /// State of one lock.
 #[derive(Clone, Debug)]
 pub(super) struct Lock {
@@ -397,34 +404,22 @@ impl Ctx {
 
     #[inline]
     fn check_order(&self, l: LockId) {
-        let held = self.fibers[self.current() as usize].held.get();
-        if held != 0 {
-            self.check_order_slow(l, held);
+        let wrong = self.fibers[self.current() as usize].held.get() & self.not_before[l.0 as usize];
+        if wrong != 0 {
+            self.out_of_order(l, wrong);
         }
     }
 
-    fn check_order_slow(&self, l: LockId, mut held: u64) {
-        let LockInfo { rank, kind, .. } = *self.info(l);
-        let kept = held & self.nosleep;
-        if kept != 0 && kind.may_sleep() {
-            let detail = [kept.trailing_zeros(), u32::from(l.0)];
-            self.violate(&rules::SLEEP_WITH_LOCK, ObjRef::NONE, ObjRef::NONE, detail);
-            return;
-        }
-        while held != 0 && rank != 0 {
-            let h = held.trailing_zeros() as u8;
-            held &= held - 1;
-            let hr = self.info(LockId(h)).rank;
-            if hr != 0 && hr >= rank && h != l.0 {
-                self.violate(
-                    &rules::LOCK_ORDER,
-                    ObjRef::NONE,
-                    ObjRef::NONE,
-                    [u32::from(h), u32::from(l.0)],
-                );
-                return;
-            }
-        }
+    #[cold]
+    fn out_of_order(&self, l: LockId, wrong: u64) {
+        let kept = wrong & self.nosleep;
+        let (rule, held) = if kept != 0 && self.info(l).kind.may_sleep() {
+            (&rules::SLEEP_WITH_LOCK, kept)
+        } else {
+            (&rules::LOCK_ORDER, wrong)
+        };
+        let detail = [held.trailing_zeros(), u32::from(l.0)];
+        self.violate(rule, ObjRef::NONE, ObjRef::NONE, detail);
     }
 }
 

@@ -23,7 +23,7 @@ pub use super::record::Frame;
 use super::cell::F;
 use super::feedback::Feedback;
 use super::hands::MAX_HOLDS;
-use super::lock::{Lock, LockInfo, LockKind, MAX_LOCKS, Misuse};
+use super::lock::{Lock, LockInfo, MAX_LOCKS, Misuse};
 use super::plan::{Account, FUEL};
 use super::slab::ObjRef;
 use super::trace::{Func, Trace, What};
@@ -152,6 +152,8 @@ pub struct Ctx {
     pub(super) lock_infos: &'static [LockInfo],
     /// Bit per lock whose owner must not sleep.
     pub(super) nosleep: u64,
+    /// For each lock those that must not be held by who takes it, a bit each.
+    pub(super) not_before: [u64; MAX_LOCKS],
     /// Bit per fiber inside an epoch section.
     pub(super) in_sections: F<u32>,
     defects: F<u64>,
@@ -207,8 +209,8 @@ impl Future for Switch<'_> {
 }
 
 /// The locks of some kinds, a bit each.
-fn set_of_locks(infos: &[LockInfo], of: impl Fn(LockKind) -> bool) -> u64 {
-    infos.iter().enumerate().filter(|(_, l)| of(l.kind)).fold(0, |set, (i, _)| set | 1 << i)
+fn set_of_locks(infos: &[LockInfo], of: impl Fn(&LockInfo) -> bool) -> u64 {
+    infos.iter().enumerate().filter(|(_, l)| of(l)).fold(0, |set, (i, _)| set | 1 << i)
 }
 
 impl Ctx {
@@ -225,7 +227,14 @@ impl Ctx {
             named: RefCell::default(),
             locks: std::array::from_fn(|_| Lock::default()),
             lock_infos,
-            nosleep: set_of_locks(lock_infos, |k| !k.may_sleep()),
+            nosleep: set_of_locks(lock_infos, |l| !l.kind.may_sleep()),
+            not_before: std::array::from_fn(|i| {
+                lock_infos.get(i).map_or(0, |l| {
+                    let late = set_of_locks(lock_infos, |o| l.is_out_of_order_behind(o));
+                    let nosleep = set_of_locks(lock_infos, |o| !o.kind.may_sleep());
+                    (late & !(1 << i)) | if l.kind.may_sleep() { nosleep } else { 0 }
+                })
+            }),
             in_sections: F::new(0),
             defects: F::new(0),
             stop: F::new(Stop::Books),

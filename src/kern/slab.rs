@@ -125,10 +125,13 @@ pub trait Object: Default {
 }
 
 /// Up to 64 objects of one type.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// A slot that was never taken is as it was made, whatever slab it is in; only slot 0,
+/// which NULL stands for in [`Slab::raw`], can be written to without.
+#[derive(Clone, Debug)]
 pub struct Slab<T, const N: usize> {
     live: F<u64>,
-    /// Slots that were taken since the last [`Slab::restore`].
+    /// Slots that were ever taken, as far as [`Slab::restore`] has not undone it.
     touched: F<u64>,
     generation: [F<u16>; N],
     /// The generation of the living tenant of each slot, 0 when there is none: all that
@@ -219,23 +222,48 @@ impl<T, const N: usize> Slab<T, N> {
     }
 }
 
-impl<T: Clone, const N: usize> Slab<T, N> {
-    /// Makes this slab what `boot` is, from which it came by runs: copies only the slots
-    /// that can differ (those taken since, those alive at boot, and slot 0, which NULL
-    /// stands for in [`Slab::raw`]).
-    pub fn restore(&mut self, boot: &Self) {
-        let mut differ = self.touched.get() | boot.live.get() | 1;
-        while differ != 0 {
-            let slot = differ.trailing_zeros() as usize;
-            differ &= differ - 1;
-            self.slots[slot].clone_from(&boot.slots[slot]);
-            self.generation[slot].set(boot.generation[slot].get());
-            self.tenants[slot].set(boot.tenants[slot].get());
-        }
-        self.live.set(boot.live.get());
-        self.touched.set(boot.touched.get());
+/// The slots of a set.
+fn slots_of(mut set: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let slot = set.trailing_zeros() as usize;
+        (set != 0).then(|| {
+            set &= set - 1;
+            slot
+        })
+    })
+}
+
+impl<T, const N: usize> Slab<T, N> {
+    /// The slots in which two slabs can differ.
+    fn differ(&self, o: &Self) -> u64 {
+        self.touched.get() | o.touched.get() | 1
     }
 }
+
+impl<T: Clone, const N: usize> Slab<T, N> {
+    /// Makes this slab what `o` is: copies only the slots that can differ.
+    pub fn restore(&mut self, o: &Self) {
+        for slot in slots_of(self.differ(o)) {
+            self.slots[slot].clone_from(&o.slots[slot]);
+            self.generation[slot].set(o.generation[slot].get());
+            self.tenants[slot].set(o.tenants[slot].get());
+        }
+        self.live.set(o.live.get());
+        self.touched.set(o.touched.get());
+    }
+}
+
+impl<T: PartialEq, const N: usize> PartialEq for Slab<T, N> {
+    fn eq(&self, o: &Self) -> bool {
+        self.live == o.live
+            && self.touched == o.touched
+            && slots_of(self.differ(o)).all(|slot| {
+                self.generation[slot] == o.generation[slot] && self.slots[slot] == o.slots[slot]
+            })
+    }
+}
+
+impl<T: Eq, const N: usize> Eq for Slab<T, N> {}
 
 impl<T: Object, const N: usize> Slab<T, N> {
     /// Frees the slot of `id` and poisons it. The caller has checked that `id` is
@@ -332,8 +360,13 @@ mod tests {
         s.raw(b).first_word.set(9);
         s.raw(s.tenant(0).unwrap()).rest.set(8);
         assert_ne!(s, boot);
+        let later = s.clone();
         s.restore(&boot);
         assert_eq!(s, boot);
+        assert_eq!((s.raw(a), s.raw(b)), (&Thing::default(), &Thing::default()));
+        s.restore(&later);
+        assert_eq!(s, later);
+        assert_eq!(s.raw(b).first_word.get(), 9);
     }
 
     #[test]

@@ -214,7 +214,7 @@ pub(super) fn append<S: Source>(
 ) {
     out.ops.reserve(n);
     for _ in 0..n {
-        out.ops.push(operation(weights.pick(rng), in_use, rng));
+        out.ops.push(operation(weights.pick_for(in_use, rng), in_use, rng));
     }
 }
 
@@ -222,8 +222,12 @@ pub(super) fn append<S: Source>(
 pub(super) fn operation<S: Source>(verb: &Verb, in_use: &mut InUse, rng: &mut Rng<S>) -> Op {
     let mut op = Op { verb: verb.code, ..Op::default() };
     let mut beside = "";
-    for (value, arg) in op.args.iter_mut().zip(verb.args) {
-        *value = in_use.choose(arg, beside, rng);
+    for (i, (value, arg)) in op.args.iter_mut().zip(verb.args).enumerate() {
+        let holder = match (arg.role, verb.args.get(i + 1)) {
+            (Role::Holds, Some(next)) => in_use.choose_holder(arg, next, rng),
+            _ => None,
+        };
+        *value = holder.unwrap_or_else(|| in_use.choose(arg, beside, rng));
         in_use.note(arg, *value, beside);
         if arg.class == ArgClass::Interface {
             beside = arg.choices.get(usize::from(*value)).copied().unwrap_or("");
@@ -268,6 +272,7 @@ pub(super) fn set_fault<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
 /// Which verb comes next.
 pub(super) struct Weights<'g> {
     verbs: &'g [Verb],
+    redraws: u8,
     /// For each verb the sum of the weights up to and with it.
     sums: [u32; 256],
     total: usize,
@@ -292,7 +297,7 @@ impl<'g> Weights<'g> {
             total += u32::from(verb.weight) * factor();
             *sum = total;
         }
-        Weights { verbs: g.verbs, sums, total: total as usize }
+        Weights { verbs: g.verbs, redraws: g.redraws, sums, total: total as usize }
     }
 
     /// A random verb.
@@ -304,6 +309,18 @@ impl<'g> Weights<'g> {
         let at = rng.below(self.total) as u32;
         let sums = &self.sums[..self.verbs.len().min(256)];
         &self.verbs[sums.partition_point(|&sum| sum <= at).min(self.verbs.len() - 1)]
+    }
+
+    /// A random verb, where the grammar asks for it mostly one that finds what it needs.
+    pub fn pick_for<S: Source>(&self, in_use: &InUse, rng: &mut Rng<S>) -> &'g Verb {
+        let mut verb = self.pick(rng);
+        for _ in 0..self.redraws {
+            if in_use.serves(verb) {
+                break;
+            }
+            verb = self.pick(rng);
+        }
+        verb
     }
 }
 
@@ -331,12 +348,13 @@ pub(super) struct InUse {
     known: [usize; 3],
     /// Where the next one goes.
     next: [usize; 3],
+    twins: &'static [[&'static str; 2]],
 }
 
 impl InUse {
     /// At boot.
     pub fn booted(g: &Grammar) -> InUse {
-        let mut in_use = InUse::default();
+        let mut in_use = InUse { twins: g.twins, ..InUse::default() };
         for &word in g.booted {
             in_use.remember(0, Used { word, exists: true, ..Used::default() });
         }
@@ -364,19 +382,43 @@ impl InUse {
         let (Some(class), Some(&word)) = (index(arg.class), arg.choices.get(value as usize)) else {
             return;
         };
-        let known = &mut self.values[class][..self.known[class]];
-        let old = known
-            .iter_mut()
-            .find(|u| same(u.word, word) && (arg.role == Role::Names || same(u.beside, beside)));
-        match (old, arg.role) {
-            (Some(u), Role::Makes) => u.exists = true,
-            (Some(u), Role::Ends) => u.exists = false,
-            (Some(_), _) => {}
-            (None, role) => {
-                let exists = role == Role::Makes;
-                self.remember(class, Used { word, guess: value, beside, exists });
+        self.note_word(class, arg.role, Used { word, guess: value, beside, exists: false });
+        if arg.class == ArgClass::Interface {
+            for pair in self.twins.iter().filter(|pair| pair.contains(&word)) {
+                let word = if pair[0] == word { pair[1] } else { pair[0] };
+                self.note_word(class, arg.role, Used { word, beside, ..Used::default() });
             }
         }
+    }
+
+    fn note_word(&mut self, class: usize, role: Role, used: Used) {
+        let known = &mut self.values[class][..self.known[class]];
+        let old = known.iter_mut().find(|u| {
+            same(u.word, used.word) && (role == Role::Names || same(u.beside, used.beside))
+        });
+        let makes = matches!(role, Role::Makes | Role::Creates);
+        match old {
+            Some(u) if makes => u.exists = true,
+            Some(u) if role == Role::Ends => u.exists = false,
+            Some(_) => {}
+            None => self.remember(class, Used { exists: makes, ..used }),
+        }
+    }
+
+    /// Whether everything is there that a verb needs, as far as anybody can tell without
+    /// running, and something is not there that it creates.
+    fn serves(&self, verb: &Verb) -> bool {
+        verb.args.iter().all(|arg| {
+            let Some(class) = index(arg.class) else { return true };
+            let known = &self.values[class][..self.known[class]];
+            match arg.role {
+                Role::Names | Role::Makes => true,
+                Role::Creates => arg.choices.iter().any(|&word| !exists(known, word)),
+                Role::Uses | Role::Ends | Role::Holds => {
+                    known.iter().any(|used| used.exists && place(arg, used).is_some())
+                }
+            }
+        })
     }
 
     fn remember(&mut self, class: usize, used: Used) {
@@ -388,12 +430,22 @@ impl InUse {
     /// A value for `arg`, named beside an interface: mostly one that is in use, and
     /// nearly always one that exists where the verb needs it.
     pub fn choose<S: Source>(&self, arg: &Arg, beside: &str, rng: &mut Rng<S>) -> u8 {
-        let any = rng.below(arg.choices.len()) as u8;
+        let any = match arg.usual {
+            0 => rng.below(arg.choices.len()) as u8,
+            usual if rng.chance(3, 4) => rng.below_u8(usual),
+            _ => rng.below(arg.choices.len()) as u8,
+        };
         let Some(class) = index(arg.class) else {
             return any;
         };
         let known = &self.values[class][..self.known[class]];
-        let needs = matches!(arg.role, Role::Uses | Role::Ends);
+        if arg.role == Role::Creates && rng.chance(15, 16) {
+            let n = arg.choices.len();
+            let from = usize::from(any);
+            let mut others = (0..n).map(|i| (from + i) % n);
+            return others.find(|&i| !exists(known, arg.choices[i])).map_or(any, |i| i as u8);
+        }
+        let needs = matches!(arg.role, Role::Uses | Role::Ends | Role::Holds);
         if known.is_empty() || !rng.chance(if needs { 15 } else { 9 }, 16) {
             return any;
         }
@@ -415,6 +467,26 @@ impl InUse {
         }
         second
     }
+
+    /// For `arg`, nearly always something beside which exists what `next` can name.
+    fn choose_holder<S: Source>(&self, arg: &Arg, next: &Arg, rng: &mut Rng<S>) -> Option<u8> {
+        let class = index(next.class)?;
+        let held = &self.values[class][..self.known[class]];
+        if held.is_empty() || !rng.chance(15, 16) {
+            return None;
+        }
+        let from = rng.below(held.len());
+        (0..held.len()).map(|i| &held[(from + i) % held.len()]).find_map(|used| {
+            let fits = used.exists && !used.beside.is_empty() && place(next, used).is_some();
+            let at = fits.then(|| arg.choices.iter().position(|&c| same(c, used.beside)))?;
+            at.and_then(|at| u8::try_from(at).ok())
+        })
+    }
+}
+
+/// Whether a word is among those that exist.
+fn exists(known: &[Used], word: &str) -> bool {
+    known.iter().any(|used| used.exists && same(used.word, word))
 }
 
 /// Whether two words are the same. Words of a grammar mostly differ in their last letter

@@ -232,12 +232,15 @@ pub struct Arg {
     pub class: ArgClass,
     /// What the verb does to the thing that it names.
     pub role: Role,
+    /// How many of the first choices are the usual ones: three quarters of the values that
+    /// are drawn out of all. 0: no choice is more usual than another.
+    pub usual: u8,
 }
 
 impl Arg {
     /// An argument without a keyword.
     pub const fn bare(choices: &'static [&'static str], class: ArgClass, role: Role) -> Arg {
-        Arg { key: "", choices, class, role }
+        Arg { key: "", choices, class, role, usual: 0 }
     }
 }
 
@@ -257,6 +260,10 @@ pub enum Role {
     Uses,
     /// Ends it.
     Ends,
+    /// Brings it into existence, and fails where it exists.
+    Creates,
+    /// Needs it, and beside it what the next argument names: `SIOCDIFADDR`'s interface.
+    Holds,
 }
 
 /// What an argument names.
@@ -323,6 +330,11 @@ pub struct Grammar {
     pub usual_preempt_at: u8,
     /// The interfaces that exist after boot.
     pub booted: &'static [&'static str],
+    /// Interfaces that come and go together.
+    pub twins: &'static [[&'static str; 2]],
+    /// How often the generator draws another verb in place of one that needs what does not
+    /// exist.
+    pub redraws: u8,
 }
 
 impl Grammar {
@@ -341,6 +353,8 @@ impl Grammar {
             max_preempt_at: 63,
             usual_preempt_at: 20,
             booted: &[],
+            twins: &[],
+            redraws: 0,
         }
     }
 

@@ -87,8 +87,9 @@ fn apply<S: Source>(edit: Edit, g: &Grammar, p: &mut Program, rng: &mut Rng<S>, 
     let at = rng.below(len);
     match edit {
         Edit::Insert => {
-            let verb = Weights::plain(g).pick(rng);
-            let op = operation(verb, &mut InUse::of(g, &p.ops), rng);
+            let mut in_use = InUse::of(g, &p.ops);
+            let verb = Weights::plain(g).pick_for(&in_use, rng);
+            let op = operation(verb, &mut in_use, rng);
             p.ops.insert(rng.below(len + 1), op);
         }
         Edit::Delete => {

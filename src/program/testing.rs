@@ -17,7 +17,7 @@ const ADDRESSES: &[&str] = &["10.0.0.1", "10.0.0.2", "10.0.1.1", "fe80::1/64"];
 const PCBS: &[&str] = &["tcp0", "tcp1"];
 
 const fn arg(key: &'static str, choices: &'static [&'static str], class: ArgClass) -> Arg {
-    Arg { key, choices, class, role: Role::Names }
+    Arg { key, ..Arg::bare(choices, class, Role::Names) }
 }
 
 const IF: Arg = arg("", INTERFACES, ArgClass::Interface);

@@ -172,10 +172,10 @@ pub trait Stack: Sized + 'static {
 
     /// Brings the default state to what it is after boot.
     fn boot(_k: &Kernel<Self>) {}
-    /// Makes a state that came from `boot` by runs what `boot` is; faster than a copy
+    /// Makes a state what another one is that came from the same boot; faster than a copy
     /// where the stack knows what can differ.
-    fn restore(st: &mut Self::State, boot: &Self::State) {
-        st.clone_from(boot);
+    fn restore(st: &mut Self::State, other: &Self::State) {
+        st.clone_from(other);
     }
     /// The CPU that an operation is issued on.
     fn op_cpu(_op: &Op, _ncpus: usize) -> u8 {

@@ -33,7 +33,7 @@ pub const CHECKS_MARKED: u8 = 6;
 pub const ASSERTS: u8 = 7;
 
 const fn drawer(role: Role) -> Arg {
-    Arg { key: "", choices: &["d0", "d1", "d2"], class: ArgClass::Interface, role }
+    Arg::bare(&["d0", "d1", "d2"], ArgClass::Interface, role)
 }
 
 const MAKES: &[Arg] = &[drawer(Role::Makes)];

@@ -115,8 +115,7 @@ fn unsound_grammars_are_told_apart() {
         check(&[with_verbs(vec![Verb { args, ..verb }])]).unwrap_err().what
     };
     let plain = |choices: &'static [&'static str]| Arg { key: "", choices, ..verb.args[0] };
-    let mask =
-        Arg { key: "mask", choices: &["/8"], class: ArgClass::Other, role: Default::default() };
+    let mask = Arg { key: "mask", ..Arg::bare(&["/8"], ArgClass::Other, Default::default()) };
 
     assert!(check(&[&FIRST, &OLD_FIRST]).unwrap_err().what.contains("taken"));
     let error = check(&[with_verbs(vec![verb, OLD_VERBS[0]])]).unwrap_err();

@@ -63,7 +63,7 @@ const COUNTS: &[&str] = &["1", "2", "3", "4", "5", "13"];
 const COUNT_VALUES: [u8; 6] = [1, 2, 3, 4, 5, 13];
 
 const fn arg(key: &'static str, choices: &'static [&'static str], class: ArgClass) -> Arg {
-    Arg { key, choices, class, role: Role::Names }
+    Arg { key, ..Arg::bare(choices, class, Role::Names) }
 }
 
 const fn with(role: Role, arg: Arg) -> Arg {
@@ -71,11 +71,11 @@ const fn with(role: Role, arg: Arg) -> Arg {
 }
 
 const fn iface(role: Role, choices: &'static [&'static str]) -> Arg {
-    Arg { key: "", choices, class: ArgClass::Interface, role }
+    Arg::bare(choices, ArgClass::Interface, role)
 }
 
 const fn pcb(role: Role, choices: &'static [&'static str]) -> Arg {
-    Arg { key: "", choices, class: ArgClass::Pcb, role }
+    Arg::bare(choices, ArgClass::Pcb, role)
 }
 
 const IF: Arg = iface(Role::Uses, IFS);

@@ -13,20 +13,22 @@ use super::lists::{Listed, chain};
 use super::objects::*;
 use super::route_tables::table;
 use crate::kern::slab::{ObjRef, Object, Slab};
+use std::cmp::Reverse;
 
 const NONE: ObjRef = ObjRef::NONE;
 const FAMILIES: [Af; 2] = [Af::Inet, Af::Inet6];
 
 /// The checks at rest. Whether all is well.
 pub fn check(k: &K, on: &Listed) -> bool {
+    let mut owned = Owned::default();
     membership(k, on)
         && indices(k, on)
         && instances(k)
         && contents(k)
-        && prefixes(k, on)
-        && addresses(k, on)
+        && prefixes(k, on, &mut owned)
+        && addresses(k, on, &mut owned)
         && routers(k, on)
-        && owners(k, on)
+        && owners(k, on, &owned)
 }
 
 /// I2: all lists or none.
@@ -145,7 +147,7 @@ fn contents(k: &K) -> bool {
             let rt = st.rib[af][n].get();
             let r = st.rts.raw(rt);
             let slot = usize::from(e.slot) % NFIBNH;
-            if e.dst != r.rt_dst.get()
+            if e.dst() != r.rt_dst.get()
                 || d.nh_ref[slot].get() == 0
                 || d.nh_idx[slot].get() != r.rt_nhop.get()
             {
@@ -159,9 +161,21 @@ fn contents(k: &K) -> bool {
 
 // ---- I17, I18 ----------------------------------------------------------------------
 
+/// The routes that something owns: a bit per place in each RIB.
+#[derive(Default)]
+struct Owned([u32; 2]);
+
+/// Where the route to `dst` is in its RIB, which is in order (I7).
+fn place(k: &K, af: Af, dst: Prefix) -> Option<usize> {
+    let key = |p: Prefix| (p.addr, Reverse(p.bits));
+    let len = usize::from(k.st.rib_len[af.index()].get()).min(TABLE);
+    let rib = &k.st.rib[af.index()][..len];
+    rib.binary_search_by_key(&key(dst), |rt| key(k.st.rts.raw(rt.get()).rt_dst.get())).ok()
+}
+
 /// What the route to `dst` leads to.
 fn route(k: &K, af: Af, dst: Prefix) -> Option<NhRef> {
-    let rt = table(k, af).find(|&rt| k.st.rts.raw(rt).rt_dst.get() == dst)?;
+    let rt = k.st.rib[af.index()][place(k, af, dst)?].get();
     Some(k.st.rts.raw(rt).rt_nhop.get())
 }
 
@@ -170,11 +184,15 @@ fn by_interface(n: &Nhop) -> bool {
     n.rt_flags.get() & RTF_PINNED != 0 && matches!(n.gw.get(), Gw::Link(_))
 }
 
-/// Whether the route to `dst` is there and is what `is` says.
-fn owns(k: &K, af: Af, dst: Prefix, is: impl Fn(&Nhop) -> bool) -> bool {
-    match route(k, af, dst) {
-        Some(NhRef::Nh(nh)) => is(k.st.nhops.raw(nh)),
-        _ => false,
+impl Owned {
+    /// Whether the route to `dst` is there and is what `is` says; if so, it has an owner.
+    fn owns(&mut self, k: &K, af: Af, dst: Prefix, is: impl Fn(&Nhop) -> bool) -> bool {
+        let Some(n) = place(k, af, dst) else { return false };
+        let rt = k.st.rib[af.index()][n].get();
+        let NhRef::Nh(nh) = k.st.rts.raw(rt).rt_nhop.get() else { return false };
+        let owns = is(k.st.nhops.raw(nh));
+        self.0[af.index()] |= u32::from(owns) << n;
+        owns
     }
 }
 
@@ -184,7 +202,7 @@ fn is_prefix_route(p: &NdPrefix, n: &Nhop) -> bool {
 }
 
 /// I17: a prefix that is on link has its route, and is the only one of its value.
-fn prefixes(k: &K, on: &Listed) -> bool {
+fn prefixes(k: &K, on: &Listed, owned: &mut Owned) -> bool {
     let st = &k.st;
     let online = |p: &NdPrefix| p.ndpr_stateflags.get() & NDPRF_ONLINK != 0;
     for (i, p) in st.prefixes.iter() {
@@ -192,7 +210,7 @@ fn prefixes(k: &K, on: &Listed) -> bool {
             continue;
         }
         let dst = p.ndpr_prefix.get();
-        if !owns(k, Af::Inet6, dst, |n| is_prefix_route(p, n)) {
+        if !owned.owns(k, Af::Inet6, dst, |n| is_prefix_route(p, n)) {
             k.violate(&I17_ONLINK, ObjRef::of(i), NONE, [0, 0]);
             return false;
         }
@@ -235,19 +253,24 @@ fn is_self_route(k: &K, a: &Ifaddr, n: &Nhop) -> bool {
     by_interface(n) && n.nh_ifp.get() == k.st.v_loif.get() && n.nh_aifp.get() == a.ifa_ifp.get()
 }
 
-/// I18: flags of addresses.
-fn addresses(k: &K, on: &Listed) -> bool {
+/// I18: flags of addresses. The self route of an IPv4 address has no flag: it is owned by
+/// any address of that value on its interface.
+fn addresses(k: &K, on: &Listed, owned: &mut Owned) -> bool {
     for (i, a) in k.st.ifas.iter() {
         let (flags, af) = (a.ifa_flags.get(), a.af.get());
         if on.addrhead >> i.slot() & 1 == 0 || af == Af::Link {
             continue;
         }
-        if flags & IFA_ROUTE != 0 && !owns(k, af, ifa_prefix(k, a), |n| is_ifa_route(i, n)) {
+        if flags & IFA_ROUTE != 0 && !owned.owns(k, af, ifa_prefix(k, a), |n| is_ifa_route(i, n)) {
             k.violate(&I18_IFA_ROUTE, ObjRef::of(i), NONE, [0, 0]);
             return false;
         }
         let host = Prefix::new(a.addr.get(), host_bits(af));
-        if flags & IFA_RTSELF != 0 && !owns(k, af, host, |n| is_self_route(k, a, n)) {
+        let flagged = flags & IFA_RTSELF != 0;
+        if (flagged || af == Af::Inet)
+            && !owned.owns(k, af, host, |n| is_self_route(k, a, n))
+            && flagged
+        {
             k.violate(&I18_IFA_RTSELF, ObjRef::of(i), NONE, [0, 0]);
             return false;
         }
@@ -296,10 +319,11 @@ fn routers(k: &K, on: &Listed) -> bool {
 }
 
 /// I17 and I18, from the routes' side: each route that something brings has its owner.
-fn owners(k: &K, on: &Listed) -> bool {
+fn owners(k: &K, on: &Listed, owned: &Owned) -> bool {
     let st = &k.st;
     for af in FAMILIES {
-        for rt in table(k, af) {
+        for (n, rt) in table(k, af).enumerate() {
+            let has_owner = owned.0[af.index()] >> n & 1 != 0;
             let NhRef::Nh(nh) = st.rts.raw(rt).rt_nhop.get() else { continue };
             let (dst, n) = (st.rts.raw(rt).rt_dst.get(), st.nhops.raw(nh));
             if is_router_route(n) && af == Af::Inet6 && dst.bits == 0 {
@@ -313,7 +337,7 @@ fn owners(k: &K, on: &Listed) -> bool {
                     return false;
                 }
             }
-            if n.rt_flags.get() & RTF_PINNED == 0 || has_owner(k, on, af, dst, n) {
+            if n.rt_flags.get() & RTF_PINNED == 0 || has_owner {
                 continue;
             }
             let rule = match (af, dst.bits == host_bits(af)) {
@@ -326,29 +350,6 @@ fn owners(k: &K, on: &Listed) -> bool {
         }
     }
     true
-}
-
-/// Whether a pinned route has a prefix or an address that owns it. The self route of an
-/// IPv4 address has no flag: any address of that value on its interface will do.
-fn has_owner(k: &K, on: &Listed, af: Af, dst: Prefix, n: &Nhop) -> bool {
-    let st = &k.st;
-    let by_address = st.ifas.iter().any(|(i, a)| {
-        if on.addrhead >> i.slot() & 1 == 0 || a.af.get() != af {
-            return false;
-        }
-        let flags = a.ifa_flags.get();
-        let routed = flags & IFA_ROUTE != 0 && ifa_prefix(k, a) == dst && is_ifa_route(i, n);
-        let host = dst.bits == host_bits(af) && a.addr.get() == dst.addr;
-        routed || host && (af == Af::Inet || flags & IFA_RTSELF != 0) && is_self_route(k, a, n)
-    });
-    by_address
-        || af == Af::Inet6
-            && st.prefixes.iter().any(|(i, p)| {
-                on.prefixes >> i.slot() & 1 != 0
-                    && p.ndpr_stateflags.get() & NDPRF_ONLINK != 0
-                    && p.ndpr_prefix.get() == dst
-                    && is_prefix_route(p, n)
-            })
 }
 
 // ---- the digest --------------------------------------------------------------------

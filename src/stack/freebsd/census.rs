@@ -21,7 +21,8 @@ const NONE: ObjRef = ObjRef::NONE;
 /// The nexthops that a FIB instance holds: one reference each.
 pub fn slots(d: &FibData) -> impl Iterator<Item = NhRef> + '_ {
     let n = usize::from(d.number_nhops.get()).min(NFIBNH);
-    (0..n).filter(|&i| d.nh_ref[i].get() != 0).map(|i| d.nh_idx[i].get())
+    let slots = d.nh_idx[..n].iter().zip(&d.nh_ref[..n]);
+    slots.filter(|(_, count)| count.get() != 0).map(|(nh, _)| nh.get())
 }
 
 /// Numbers of holders, by slot.
@@ -73,15 +74,21 @@ fn count<T: Object, const N: usize>(
     id: Id<T>,
     holder: ObjRef,
 ) -> bool {
-    if id.is_null() {
-        return true;
+    let count = if slab.is_live(id) { counts.get_mut(id.slot()) } else { None };
+    match count {
+        Some(n) => {
+            *n += 1;
+            true
+        }
+        None => id.is_null() || dead(k, rule, ObjRef::of(id), holder),
     }
-    if !slab.is_live(id) {
-        k.violate(rule, ObjRef::of(id), holder, [0, DEAD]);
-        return false;
-    }
-    counts[id.slot()] += 1;
-    true
+}
+
+/// What `holder` holds is freed.
+#[cold]
+fn dead(k: &K, rule: &'static Rule, obj: ObjRef, holder: ObjRef) -> bool {
+    k.violate(rule, obj, holder, [0, DEAD]);
+    false
 }
 
 /// The second detail of a counter's rule when the object that is held is freed.

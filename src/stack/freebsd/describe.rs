@@ -439,7 +439,7 @@ fn fib_data(k: &K, i: FdId) -> Vec<String> {
     for n in 0..usize::from(d.table_len.get()).min(TABLE) {
         let e = d.table[n].get();
         let nh = d.nh_idx[usize::from(e.slot) % NFIBNH].get();
-        out.push(format!("  {} -> {}", prefix(af, e.dst), nhref(nh)));
+        out.push(format!("  {} -> {}", prefix(af, e.dst()), nhref(nh)));
     }
     let held: Vec<_> = holders_of(k, ObjRef::of(i)).iter().map(holder).collect();
     out.push(format!(

@@ -84,8 +84,8 @@ use FlmResult::{Rebuild, Success};
 // ---- nexthops of an instance -------------------------------------------------
 
 /// How many nexthop indices fit into an instance.
-fn capacity(k: &K, fd: FdId) -> usize {
-    usize::from(k[fd].number_nhops.get() / limits(k).slots_per)
+fn capacity(k: &K, f: &FibData) -> usize {
+    usize::from(f.number_nhops.get() / limits(k).slots_per)
 }
 
 /// `get_nhop_idx`.
@@ -101,16 +101,15 @@ fn get_nhop_idx(k: &K, nh: NhRef) -> usize {
 /// reference. False when its index does not fit.
 #[track_caller]
 fn fib_ref_nhop(k: &K, fd: FdId, nh: NhRef) -> bool {
-    let idx = get_nhop_idx(k, nh);
-    if idx >= capacity(k, fd) {
-        k[fd].hit_nhops.set(true);
+    let (f, idx) = (&k[fd], get_nhop_idx(k, nh));
+    if idx >= capacity(k, f) {
+        f.hit_nhops.set(true);
         return false;
     }
-    if k[fd].nh_ref[idx].get() == 0 {
+    if f.nh_ref[idx].inc() == 1 {
         nhop_ref_any(k, nh);
-        k[fd].nh_idx[idx].set(nh);
+        f.nh_idx[idx].set(nh);
     }
-    k[fd].nh_ref[idx].inc();
     idx != 0
 }
 
@@ -357,7 +356,7 @@ fn flm_dump_rib_item_cb(k: &K, fd: FdId, rt: RtId) -> FlmResult {
     if f.fd_flm.get() == Flm::RadixLockless {
         let slot = get_nhop_idx(k, k[rt].rt_nhop.get()) as u8;
         let n = usize::from(f.table_len.get());
-        f.table[n].set(FibEntry { dst: k[rt].rt_dst.get(), slot });
+        f.table[n].set(FibEntry::new(k[rt].rt_dst.get(), slot));
         f.table_len.inc();
     }
     Success
@@ -419,7 +418,7 @@ pub async fn fib_lookup(k: &K, af: Af, dst: Addr, names: &'static Lookup) -> NhI
 fn lradix_lookup(k: &K, fd: FdId, dst: Addr) -> NhRef {
     let f = &k[fd];
     let entries = f.table[..usize::from(f.table_len.get())].iter().map(|e| e.get());
-    let longest = entries.filter(|e| e.dst.covers(dst)).max_by_key(|e| e.dst.bits);
+    let longest = entries.filter(|e| e.dst().covers(dst)).max_by_key(|e| e.bits);
     longest.map_or(NhRef::Null, |e| f.nh_idx[usize::from(e.slot)].get())
 }
 
@@ -554,7 +553,8 @@ pub async fn destroy_fd_instance_epoch(k: &K, fd: FdId) {
     if k[fd].algo_data.get() {
         flm_destroy_cb(k, fd);
     }
-    for (nh, count) in k[fd].nh_idx.iter().zip(&k[fd].nh_ref) {
+    let slots = usize::from(k[fd].number_nhops.get()).min(NFIBNH);
+    for (nh, count) in k[fd].nh_idx[..slots].iter().zip(&k[fd].nh_ref) {
         if count.get() != 0 {
             let freed = nhop_free_any(k, nh.get());
             // The slot has given its reference up.

@@ -321,7 +321,7 @@ impl Walk<'_> {
             self.nh(d.nh_idx[slot].get());
         }
         for e in &d.table[..usize::from(d.table_len.get()).min(TABLE)] {
-            self.prefix(e.get().dst);
+            self.prefix(e.get().dst());
             self.put(u64::from(e.get().slot));
         }
     }

@@ -324,92 +324,92 @@ impl std::ops::Deref for State {
 
 impl Holds<Ifnet> for Freebsd {
     fn look(st: &State, id: IfId) -> (&Ifnet, bool) {
-        (st.ifnets.raw(id), st.ifnets.is_live(id))
+        st.ifnets.look(id)
     }
 }
 impl Holds<In6Ifextra> for Freebsd {
     fn look(st: &State, id: ExtId) -> (&In6Ifextra, bool) {
-        (st.exts.raw(id), st.exts.is_live(id))
+        st.exts.look(id)
     }
 }
 impl Holds<InIfinfo> for Freebsd {
     fn look(st: &State, id: IiId) -> (&InIfinfo, bool) {
-        (st.ifinfos.raw(id), st.ifinfos.is_live(id))
+        st.ifinfos.look(id)
     }
 }
 impl Holds<Ifaddr> for Freebsd {
     fn look(st: &State, id: IfaId) -> (&Ifaddr, bool) {
-        (st.ifas.raw(id), st.ifas.is_live(id))
+        st.ifas.look(id)
     }
 }
 impl Holds<NdPrefix> for Freebsd {
     fn look(st: &State, id: PrId) -> (&NdPrefix, bool) {
-        (st.prefixes.raw(id), st.prefixes.is_live(id))
+        st.prefixes.look(id)
     }
 }
 impl Holds<NdDefrouter> for Freebsd {
     fn look(st: &State, id: DrId) -> (&NdDefrouter, bool) {
-        (st.routers.raw(id), st.routers.is_live(id))
+        st.routers.look(id)
     }
 }
 impl Holds<Dadq> for Freebsd {
     fn look(st: &State, id: DadId) -> (&Dadq, bool) {
-        (st.dads.raw(id), st.dads.is_live(id))
+        st.dads.look(id)
     }
 }
 impl Holds<Rtentry> for Freebsd {
     fn look(st: &State, id: RtId) -> (&Rtentry, bool) {
-        (st.rts.raw(id), st.rts.is_live(id))
+        st.rts.look(id)
     }
 }
 impl Holds<Nhop> for Freebsd {
     fn look(st: &State, id: NhId) -> (&Nhop, bool) {
-        (st.nhops.raw(id), st.nhops.is_live(id))
+        st.nhops.look(id)
     }
 }
 impl Holds<Nhgrp> for Freebsd {
     fn look(st: &State, id: NhgId) -> (&Nhgrp, bool) {
-        (st.nhgrps.raw(id), st.nhgrps.is_live(id))
+        st.nhgrps.look(id)
     }
 }
 impl Holds<FibData> for Freebsd {
     fn look(st: &State, id: FdId) -> (&FibData, bool) {
-        (st.fds.raw(id), st.fds.is_live(id))
+        st.fds.look(id)
     }
 }
 impl Holds<Llentry> for Freebsd {
     fn look(st: &State, id: LleId) -> (&Llentry, bool) {
-        (st.lles.raw(id), st.lles.is_live(id))
+        st.lles.look(id)
     }
 }
 impl Holds<Inpcb> for Freebsd {
     fn look(st: &State, id: InpId) -> (&Inpcb, bool) {
-        (st.inps.raw(id), st.inps.is_live(id))
+        st.inps.look(id)
     }
 }
 impl Holds<InMulti> for Freebsd {
     fn look(st: &State, id: InmId) -> (&InMulti, bool) {
-        (st.inms.raw(id), st.inms.is_live(id))
+        st.inms.look(id)
     }
 }
 impl Holds<Ifmultiaddr> for Freebsd {
     fn look(st: &State, id: IfmaId) -> (&Ifmultiaddr, bool) {
-        (st.ifmas.raw(id), st.ifmas.is_live(id))
+        st.ifmas.look(id)
     }
 }
 impl Holds<BpfIf> for Freebsd {
     fn look(st: &State, id: BpfId) -> (&BpfIf, bool) {
-        (st.bpfs.raw(id), st.bpfs.is_live(id))
+        st.bpfs.look(id)
     }
 }
 impl Holds<Softc> for Freebsd {
     fn look(st: &State, id: ScId) -> (&Softc, bool) {
-        (st.softcs.raw(id), st.softcs.is_live(id))
+        st.softcs.look(id)
     }
 }
 impl Holds<NgNode> for Freebsd {
     fn look(st: &State, id: NodeId) -> (&NgNode, bool) {
-        (st.nodes.raw(id), st.nodes.is_live(id))
+        st.nodes.look(id)
     }
 }
 

@@ -602,9 +602,23 @@ pub enum FdAction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FibEntry {
     /// Destination.
-    pub dst: Prefix,
+    pub addr: Addr,
+    /// Its length in bits.
+    pub bits: u8,
     /// Slot of [`FibData::nh_idx`].
     pub slot: u8,
+}
+
+impl FibEntry {
+    /// An entry for a prefix.
+    pub const fn new(dst: Prefix, slot: u8) -> FibEntry {
+        FibEntry { addr: dst.addr, bits: dst.bits, slot }
+    }
+
+    /// Its prefix.
+    pub const fn dst(self) -> Prefix {
+        Prefix { addr: self.addr, bits: self.bits }
+    }
 }
 
 /// `struct fib_data`: one FIB lookup instance.
@@ -1086,33 +1100,64 @@ zeroed!(Nhop {
     nh_expire
 });
 zeroed!(Nhgrp { af, nhg_refcount, nhg_linked, nhg_idx, nhops, nhg_next });
-zeroed!(FibData {
-    af,
-    fd_flm,
-    entries,
-    init_done,
-    fd_linked,
-    fd_dead,
-    fd_need_rebuild,
-    fd_batch,
-    hit_nhops,
-    fd_failed_rebuilds,
-    number_nhops,
-    fd_num_changes,
-    fd_gen,
-    fd_callout,
-    fd_callout_action,
-    bucket_changes,
-    diverged,
-    bucket_id,
-    diverge_time,
-    subscribed,
-    algo_data,
-    nh_idx,
-    nh_ref,
-    table,
-    table_len
-});
+impl Zero for FibData {
+    /// Of the arrays only what can be in use: the rest is zero already.
+    fn zero(&self) {
+        let FibData {
+            af,
+            fd_flm,
+            entries,
+            init_done,
+            fd_linked,
+            fd_dead,
+            fd_need_rebuild,
+            fd_batch,
+            hit_nhops,
+            fd_failed_rebuilds,
+            number_nhops,
+            fd_num_changes,
+            fd_gen,
+            fd_callout,
+            fd_callout_action,
+            bucket_changes,
+            diverged,
+            bucket_id,
+            diverge_time,
+            subscribed,
+            algo_data,
+            nh_idx,
+            nh_ref,
+            table,
+            table_len,
+        } = self;
+        let slots = usize::from(number_nhops.get()).min(NFIBNH);
+        nh_idx[..slots].iter().for_each(Zero::zero);
+        nh_ref[..slots].iter().for_each(Zero::zero);
+        table[..usize::from(table_len.get()).min(TABLE)].iter().for_each(Zero::zero);
+        number_nhops.zero();
+        table_len.zero();
+        af.zero();
+        fd_flm.zero();
+        entries.zero();
+        init_done.zero();
+        fd_linked.zero();
+        fd_dead.zero();
+        fd_need_rebuild.zero();
+        fd_batch.zero();
+        hit_nhops.zero();
+        fd_failed_rebuilds.zero();
+        fd_num_changes.zero();
+        fd_gen.zero();
+        fd_callout.zero();
+        fd_callout_action.zero();
+        bucket_changes.zero();
+        diverged.zero();
+        bucket_id.zero();
+        diverge_time.zero();
+        subscribed.zero();
+        algo_data.zero();
+    }
+}
 zeroed!(Llentry {
     af,
     lle_tbl,

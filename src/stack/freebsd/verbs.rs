@@ -33,6 +33,7 @@ const NGS: &[&str] = &["ng0", "ng1"];
 const TUNS: &[&str] = &["tun0"];
 const SOCKS: &[&str] = &["tcp0", "tcp1", "udp0", "udp1"];
 const TCPS: &[&str] = &["tcp0", "tcp1"];
+const UDPS: &[&str] = &["udp0", "udp1"];
 
 const fn v4(a: u8, b: u8, c: u8, d: u8) -> Addr {
     (u32::from_be_bytes([a, b, c, d]) as u64) << 32
@@ -151,24 +152,35 @@ const MODULES: &[&str] = &["radix_lockless", "radix"];
 const FLAGS: &[&str] = &["static", "dynamic"];
 
 const fn arg(key: &'static str, choices: &'static [&'static str], class: ArgClass) -> Arg {
-    Arg { key, choices, class, role: Role::Names }
+    Arg { key, ..Arg::bare(choices, class, Role::Names) }
 }
 
 const fn with(role: Role, arg: Arg) -> Arg {
     Arg { role, ..arg }
 }
 
+/// An argument whose first choices are the usual ones.
+const fn usually(usual: u8, arg: Arg) -> Arg {
+    Arg { usual, ..arg }
+}
+
 const fn iface(role: Role, choices: &'static [&'static str]) -> Arg {
-    Arg { key: "", choices, class: ArgClass::Interface, role }
+    Arg::bare(choices, ArgClass::Interface, role)
 }
 
 const fn sock(role: Role, choices: &'static [&'static str]) -> Arg {
-    Arg { key: "", choices, class: ArgClass::Pcb, role }
+    Arg::bare(choices, ArgClass::Pcb, role)
 }
 
 const IF: Arg = iface(Role::Uses, OTHERS);
-const DST: Arg = arg("", DSTS, ArgClass::Address);
-const VIA: Arg = arg("via", GATEWAYS, ArgClass::Other);
+const PEER: Arg = usually(4, arg("", PEERS, ArgClass::Other));
+const HOLDER: Arg = iface(Role::Holds, OTHERS);
+
+const fn dst(role: Role) -> Arg {
+    with(role, arg("", DSTS, ArgClass::Address))
+}
+
+const VIA: Arg = usually(1, arg("via", GATEWAYS, ArgClass::Other));
 const RA: &[Arg] = &[
     IF,
     arg("from", ROUTERS, ArgClass::Other),
@@ -234,7 +246,7 @@ pub mod op {
 use op::*;
 
 const VERBS: &[Verb] = &[
-    v(SIOCIFCREATE, "SIOCIFCREATE", 5, &[iface(Role::Makes, CLONES)], "clone an epair or a tun"),
+    v(SIOCIFCREATE, "SIOCIFCREATE", 5, &[iface(Role::Creates, CLONES)], "clone an epair or a tun"),
     v(
         SIOCIFDESTROY,
         "SIOCIFDESTROY",
@@ -246,12 +258,12 @@ const VERBS: &[Verb] = &[
         NGM_MKPEER,
         "NGM_MKPEER",
         6,
-        &[iface(Role::Makes, NGS)],
+        &[iface(Role::Creates, NGS)],
         "make an ng_iface node and its interface",
     ),
     v(NGM_SHUTDOWN, "NGM_SHUTDOWN", 4, &[iface(Role::Ends, NGS)], "shut an ng_iface node down"),
     v(SIOCSIFNAME, "SIOCSIFNAME", 1, &[iface(Role::Uses, NGS)], "rename ng0 to pppoe0"),
-    v(OPEN, "open", 2, &[iface(Role::Makes, TUNS)], "open the tun device"),
+    v(OPEN, "open", 2, &[iface(Role::Uses, TUNS)], "open the tun device"),
     v(CLOSE_TUN, "close_tun", 2, &[iface(Role::Uses, TUNS)], "close the tun device"),
     v(IFUP, "ifup", 4, &[IF], "SIOCSIFFLAGS with IFF_UP"),
     v(IFDOWN, "ifdown", 3, &[IF], "SIOCSIFFLAGS without IFF_UP"),
@@ -269,7 +281,7 @@ const VERBS: &[Verb] = &[
         &[
             IF,
             with(Role::Makes, arg("", ADDRS4, ArgClass::Address)),
-            arg("mask", MASKS, ArgClass::Other),
+            usually(1, arg("mask", MASKS, ArgClass::Other)),
             arg("dst", ADDRS4, ArgClass::Address),
         ],
         "add or change an IPv4 address; dst is for point-to-point interfaces",
@@ -278,7 +290,7 @@ const VERBS: &[Verb] = &[
         SIOCDIFADDR,
         "SIOCDIFADDR",
         5,
-        &[IF, with(Role::Ends, arg("", ADDRS4, ArgClass::Address))],
+        &[HOLDER, with(Role::Ends, arg("", ADDRS4, ArgClass::Address))],
         "delete an IPv4 address",
     ),
     v(
@@ -288,7 +300,7 @@ const VERBS: &[Verb] = &[
         &[
             IF,
             with(Role::Makes, arg("", ADDRS6, ArgClass::Address)),
-            arg("plen", PLENS, ArgClass::Other),
+            usually(1, arg("plen", PLENS, ArgClass::Other)),
             arg("dst", ADDRS6, ArgClass::Address),
         ],
         "add or change an IPv6 address; dst is for point-to-point interfaces with /128",
@@ -297,7 +309,7 @@ const VERBS: &[Verb] = &[
         SIOCDIFADDR_IN6,
         "SIOCDIFADDR_IN6",
         6,
-        &[IF, with(Role::Ends, arg("", ADDRS6, ArgClass::Address))],
+        &[HOLDER, with(Role::Ends, arg("", ADDRS6, ArgClass::Address))],
         "delete an IPv6 address",
     ),
     v(RA_IN, "ra", 6, RA, "a router advertisement arrives and is served at once"),
@@ -307,37 +319,31 @@ const VERBS: &[Verb] = &[
         ROUTE_ADD,
         "route_add",
         5,
-        &[DST, VIA, arg("flags", FLAGS, ArgClass::Other)],
+        &[dst(Role::Makes), VIA, arg("flags", FLAGS, ArgClass::Other)],
         "RTM_ADD through a gateway",
     ),
     v(
         ROUTE_ADD_IF,
         "route_add_if",
         3,
-        &[DST, arg("if", OTHERS, ArgClass::Interface)],
+        &[dst(Role::Makes), with(Role::Uses, arg("if", OTHERS, ArgClass::Interface))],
         "RTM_ADD through an interface",
     ),
     v(
         ROUTE_APPEND,
         "route_append",
         2,
-        &[DST, VIA, arg("flags", FLAGS, ArgClass::Other)],
+        &[dst(Role::Uses), VIA, arg("flags", FLAGS, ArgClass::Other)],
         "RTM_ADD beside what is there: multipath",
     ),
-    v(ROUTE_DELETE, "route_delete", 3, &[DST], "RTM_DELETE"),
-    v(ROUTE_CHANGE, "route_change", 2, &[DST, VIA], "RTM_CHANGE to another gateway"),
-    v(
-        CONNECT,
-        "connect",
-        6,
-        &[sock(Role::Makes, SOCKS), arg("", PEERS, ArgClass::Other)],
-        "connect a socket",
-    ),
+    v(ROUTE_DELETE, "route_delete", 3, &[dst(Role::Ends)], "RTM_DELETE"),
+    v(ROUTE_CHANGE, "route_change", 2, &[dst(Role::Uses), VIA], "RTM_CHANGE to another gateway"),
+    v(CONNECT, "connect", 6, &[sock(Role::Makes, SOCKS), PEER], "connect a socket"),
     v(
         SEND,
         "send",
         4,
-        &[sock(Role::Uses, SOCKS), arg("to", PEERS, ArgClass::Other)],
+        &[sock(Role::Uses, SOCKS), Arg { key: "to", ..PEER }],
         "send on a socket; `to` is for an unconnected one",
     ),
     v(ACK, "ack", 1, &[sock(Role::Uses, TCPS)], "the peer acknowledges everything"),
@@ -347,23 +353,17 @@ const VERBS: &[Verb] = &[
         JOIN,
         "join",
         2,
-        &[sock(Role::Makes, SOCKS), arg("", GROUPS, ArgClass::Other), IF],
+        &[sock(Role::Makes, UDPS), arg("", GROUPS, ArgClass::Other), IF],
         "a socket joins a group on an interface",
     ),
     v(
         LEAVE,
         "leave",
         1,
-        &[sock(Role::Uses, SOCKS), arg("", GROUPS, ArgClass::Other), IF],
+        &[sock(Role::Uses, UDPS), arg("", GROUPS, ArgClass::Other), IF],
         "a socket leaves a group",
     ),
-    v(
-        RESOLVE,
-        "resolve",
-        2,
-        &[IF, arg("", PEERS, ArgClass::Other)],
-        "look a neighbour up, making the entry",
-    ),
+    v(RESOLVE, "resolve", 2, &[IF, PEER], "look a neighbour up, making the entry"),
     v(PPP_UP, "ppp_up", 3, &[iface(Role::Uses, NGS)], "a PPPoE session comes up"),
     v(PPP_DOWN, "ppp_down", 2, &[iface(Role::Uses, NGS)], "a PPPoE session is lost"),
     v(
@@ -403,6 +403,8 @@ pub static GRAMMAR: Grammar = Grammar {
     max_preempt_at: 255,
     usual_preempt_at: 120,
     booted: &["lo0"],
+    twins: &[["epair0a", "epair0b"], ["epair1a", "epair1b"]],
+    redraws: 2,
     ..Grammar::named("freebsd-14", 1)
 };
 
@@ -514,7 +516,7 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
         REXMT => tcp_timer::rexmt(k, a as usize % 2).await,
         JOIN | LEAVE => {
             let (af, group) = pick(&GROUP_VALUES, b);
-            let (sock, join, name) = (a as usize % 4, o.verb == JOIN, slot(OTHERS, c));
+            let (sock, join, name) = (2 + a as usize % 2, o.verb == JOIN, slot(OTHERS, c));
             match af {
                 Af::Inet => in_mcast::inp_setmoptions(k, sock, join, name, group).await,
                 _ => in6_mcast::in6p_setmoptions(k, sock, join, name, group).await,
