@@ -384,8 +384,12 @@ impl InUse {
         };
         self.note_word(class, arg.role, Used { word, guess: value, beside, exists: false });
         if arg.class == ArgClass::Interface {
-            for pair in self.twins.iter().filter(|pair| pair.contains(&word)) {
-                let word = if pair[0] == word { pair[1] } else { pair[0] };
+            for &[one, other] in self.twins {
+                let word = match (same(one, word), same(other, word)) {
+                    (true, _) => other,
+                    (_, true) => one,
+                    _ => continue,
+                };
                 self.note_word(class, arg.role, Used { word, beside, ..Used::default() });
             }
         }

@@ -18,13 +18,6 @@ use std::cmp::Reverse;
 
 const NONE: ObjRef = ObjRef::NONE;
 
-/// The nexthops that a FIB instance holds: one reference each.
-pub fn slots(d: &FibData) -> impl Iterator<Item = NhRef> + '_ {
-    let n = usize::from(d.number_nhops.get()).min(NFIBNH);
-    let slots = d.nh_idx[..n].iter().zip(&d.nh_ref[..n]);
-    slots.filter(|(_, count)| count.get() != 0).map(|(nh, _)| nh.get())
-}
-
 /// Numbers of holders, by slot.
 struct Counts {
     ifnet: [u16; NIFNETS],
@@ -247,7 +240,7 @@ fn routing(k: &K, c: &mut Counts) -> bool {
         }
     }
     for (i, d) in st.fds.iter() {
-        for nh in slots(d) {
+        for nh in d.nhops() {
             if nh.is_null() {
                 k.violate(&I19_SLOTS, ObjRef::of(i), NONE, [0, 0]);
                 return false;
@@ -464,22 +457,29 @@ fn compare(k: &K, on: &Listed, c: &Counts, w: &Waiting, hands: &InHands, rest: b
             return false;
         }
     }
-    let counters = st.inms.iter().map(|(i, m)| (ObjRef::of(i), m.refcount.get(), c.inm[i.slot()]));
-    let counters = counters.chain(
-        st.ifmas.iter().map(|(i, m)| (ObjRef::of(i), m.ifma_refcount.get(), c.ifma[i.slot()])),
-    );
-    let counters = counters
-        .chain(st.bpfs.iter().map(|(i, b)| (ObjRef::of(i), b.bif_refcnt.get(), c.bpf[i.slot()])));
-    let counters = counters
-        .chain(st.inps.iter().map(|(i, p)| (ObjRef::of(i), p.inp_refcount.get(), c.inp[i.slot()])));
-    let mut counters = counters
-        .chain(st.nodes.iter().map(|(i, n)| (ObjRef::of(i), n.nd_refs.get(), c.node[i.slot()])));
-    if counters
-        .any(|(obj, counter, holders)| differ(&REFCNT_OTHER, obj, counter, u32::from(holders)))
-    {
-        return false;
+    others_agree(k, &st.inms, &c.inm, |m| m.refcount.get())
+        && others_agree(k, &st.ifmas, &c.ifma, |m| m.ifma_refcount.get())
+        && others_agree(k, &st.bpfs, &c.bpf, |b| b.bif_refcnt.get())
+        && others_agree(k, &st.inps, &c.inp, |p| p.inp_refcount.get())
+        && others_agree(k, &st.nodes, &c.node, |n| n.nd_refs.get())
+        && (!rest || at_home(k, on, w))
+}
+
+/// Compares the counters of a class of which nothing else is to be known.
+fn others_agree<T: Object, const N: usize>(
+    k: &K,
+    slab: &Slab<T, N>,
+    counts: &[u16; N],
+    counter: impl Fn(&T) -> u32,
+) -> bool {
+    for (i, o) in slab.iter() {
+        let detail = [counter(o), u32::from(counts[i.slot()])];
+        if detail[0] != detail[1] {
+            k.violate(&REFCNT_OTHER, ObjRef::of(i), NONE, detail);
+            return false;
+        }
     }
-    !rest || at_home(k, on, w)
+    true
 }
 
 /// I16 and the second half of I7: at rest everything is where it belongs, or waits for its

@@ -287,8 +287,7 @@ pub async fn fib_flush_ifp(k: &K, af: Af, ifp: IfId) {
         std::array::from_fn(|n| k.st.rnh_subscribers[family(af)][n].get());
     for fd in subscribers.into_iter().take_while(|fd| !fd.is_null()) {
         let via = |nh: NhId| k[nh].nh_ifp.get() == ifp || k[nh].nh_aifp.get() == ifp;
-        let known = k[fd].nh_idx.iter().zip(&k[fd].nh_ref).filter(|(_, n)| n.get() != 0);
-        if known.map(|(nh, _)| nh.get()).any(|nh| Paths::of(k, nh).iter().any(via)) {
+        if k[fd].nhops().any(|nh| Paths::of(k, nh).iter().any(via)) {
             rebuild_fd(k, fd).await;
         }
     }

@@ -315,8 +315,7 @@ impl Walk<'_> {
         if d.diverged.get() {
             self.put(self.k.now().saturating_sub(d.diverge_time.get()));
         }
-        let n = usize::from(d.number_nhops.get()).min(NFIBNH);
-        for slot in (0..n).filter(|&i| d.nh_ref[i].get() != 0) {
+        for slot in d.slots() {
             self.put((slot as u64) << 8 | u64::from(d.nh_ref[slot].get()));
             self.nh(d.nh_idx[slot].get());
         }

@@ -211,11 +211,8 @@ fn nh_holders(k: &K, obj: ObjRef, say: &mut impl FnMut(ObjRef, &'static str, Opt
         }
     }
     for (i, d) in st.fds.iter() {
-        let n = usize::from(d.number_nhops.get()).min(NFIBNH);
-        for (slot, (nh, count)) in d.nh_idx[..n].iter().zip(&d.nh_ref[..n]).enumerate() {
-            if count.get() != 0 && nh.get() == me {
-                say(ObjRef::of(i), "nh_idx", Some(slot as u8));
-            }
+        for slot in d.slots().filter(|&s| d.nh_idx[s].get() == me) {
+            say(ObjRef::of(i), "nh_idx", Some(slot as u8));
         }
     }
     for (i, p) in st.inps.iter() {

@@ -11,7 +11,6 @@
 //! The rest of I14, and I21, are rules of the substrate: `freed-in-hands`, `epoch-misuse`,
 //! `sleep-in-epoch`, `lock-order`, `lock-misuse`.
 
-use super::census::slots;
 use super::holders::{for_holders, id};
 use super::lists::{self, Listed, chain};
 use super::objects::*;
@@ -449,7 +448,7 @@ fn left_behind(k: &K, ifp: IfId, later: Option<&'static Rule>, fib: bool) -> boo
     if fib {
         for (fd, d) in st.fds.iter() {
             let behind = d.fd_linked.get()
-                && slots(d).any(|nh| names(k, nh, ifp))
+                && d.nhops().any(|nh| names(k, nh, ifp))
                 && !(rebuild_pending(d) && d.fd_failed_rebuilds.get() != 0);
             if behind {
                 k.violate(&I10_FIB_DETACHED, me, ObjRef::of(fd), [Left::Fib as u32, 0]);

@@ -677,6 +677,40 @@ pub struct FibData {
     pub table_len: F<u8>,
 }
 
+/// Which bytes are not zero: a bit each.
+const fn nonzero_bytes(bytes: u64) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    // Bit 7 of each byte, then those eight bits side by side.
+    let high = ((bytes & LOW) + LOW | bytes) & !LOW;
+    (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+impl FibData {
+    /// The slots of `nh_idx` that are in use, in order. Every check asks for them, and few
+    /// are: eight are looked at at once.
+    pub fn slots(&self) -> impl Iterator<Item = usize> {
+        const { assert!(NFIBNH == 64) };
+        let n = usize::from(self.number_nhops.get()).min(NFIBNH).next_multiple_of(8);
+        let mut left = 0u64;
+        for (chunk, counts) in self.nh_ref[..n].chunks_exact(8).enumerate() {
+            let counts = u64::from_le_bytes(std::array::from_fn(|i| counts[i].get()));
+            left |= nonzero_bytes(counts) << (8 * chunk);
+        }
+        std::iter::from_fn(move || {
+            let slot = left.trailing_zeros() as usize;
+            (left != 0).then(|| {
+                left &= left - 1;
+                slot
+            })
+        })
+    }
+
+    /// The nexthops that it holds: one reference each.
+    pub fn nhops(&self) -> impl Iterator<Item = NhRef> + '_ {
+        self.slots().map(|slot| self.nh_idx[slot].get())
+    }
+}
+
 impl Default for FibData {
     fn default() -> Self {
         FibData {
@@ -1218,3 +1252,20 @@ zeroed!(Softc {
     node
 });
 zeroed!(NgNode { nd_type, name, nd_refs, closing, private, hooks, own });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_in_use_are_found_wherever_they_are() {
+        let d = FibData::default();
+        d.number_nhops.set(NFIBNH as u16);
+        for slots in [&[][..], &[0], &[63], &[7, 8], &[0, 1, 15, 16, 40, 62, 63]] {
+            for (i, count) in d.nh_ref.iter().enumerate() {
+                count.set(if slots.contains(&i) { [1, 128, 255][i % 3] } else { 0 });
+            }
+            assert_eq!(d.slots().collect::<Vec<_>>(), slots);
+        }
+    }
+}

@@ -246,7 +246,7 @@ pub mod op {
 use op::*;
 
 const VERBS: &[Verb] = &[
-    v(SIOCIFCREATE, "SIOCIFCREATE", 5, &[iface(Role::Creates, CLONES)], "clone an epair or a tun"),
+    v(SIOCIFCREATE, "SIOCIFCREATE", 3, &[iface(Role::Creates, CLONES)], "clone an epair or a tun"),
     v(
         SIOCIFDESTROY,
         "SIOCIFDESTROY",
@@ -257,7 +257,7 @@ const VERBS: &[Verb] = &[
     v(
         NGM_MKPEER,
         "NGM_MKPEER",
-        6,
+        4,
         &[iface(Role::Creates, NGS)],
         "make an ng_iface node and its interface",
     ),
@@ -346,7 +346,7 @@ const VERBS: &[Verb] = &[
         &[sock(Role::Uses, SOCKS), Arg { key: "to", ..PEER }],
         "send on a socket; `to` is for an unconnected one",
     ),
-    v(ACK, "ack", 1, &[sock(Role::Uses, TCPS)], "the peer acknowledges everything"),
+    v(ACK, "ack", 2, &[sock(Role::Uses, TCPS)], "the peer acknowledges everything"),
     v(CLOSE, "close", 2, &[sock(Role::Ends, SOCKS)], "close a socket"),
     v(REXMT, "rexmt", 5, &[sock(Role::Uses, TCPS)], "the retransmit timer of a connection fires"),
     v(
@@ -404,7 +404,7 @@ pub static GRAMMAR: Grammar = Grammar {
     usual_preempt_at: 120,
     booted: &["lo0"],
     twins: &[["epair0a", "epair0b"], ["epair1a", "epair1b"]],
-    redraws: 2,
+    redraws: 1,
     ..Grammar::named("freebsd-14", 1)
 };
 
