@@ -400,7 +400,7 @@ const AT_REST: &[Corruption] = &[
     }),
     (&inv::I20_FIB_EQUALS_RIB, [0, u32::MAX], |w| {
         let first = &w.k[w.fd].table[0];
-        first.set(FibEntry { dst: Prefix::new(1 << 63, 1), ..first.get() });
+        first.set(FibEntry { addr: 1 << 63, bits: 1, ..first.get() });
     }),
     (&inv::I20_REBUILD_PENDING, [0, 0], |w| {
         w.k.st.rnh_gen_rib[V4].inc();
@@ -559,7 +559,7 @@ const AT_ONCE: &[Corruption] = &[
         // The FIB follows.
         let d = &k[w.fd];
         let n = usize::from(d.table_len.get());
-        let at = (0..n).find(|&i| d.table[i].get().dst == dst).expect("the FIB has it");
+        let at = (0..n).find(|&i| d.table[i].get().dst() == dst).expect("the FIB has it");
         (at + 1..n).for_each(|i| d.table[i - 1].set(d.table[i].get()));
         d.table_len.dec();
         check_op(k, &op("route_add 192.0.2.0/24 via router1"), Some(12));

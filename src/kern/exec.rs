@@ -200,11 +200,10 @@ where
         let k = self.k;
         if let Some(b) = &mut self.before
             && !k.cx.stopped()
+            && **b != k.st
         {
-            if **b != k.st {
-                k.cx.bump(|c| c.changed += 1);
-                S::restore(b, &k.st);
-            }
+            k.cx.bump(|c| c.changed += 1);
+            S::restore(b, &k.st);
         }
     }
 

@@ -267,10 +267,10 @@ fn addresses(k: &K, on: &Listed, owned: &mut Owned) -> bool {
         }
         let host = Prefix::new(a.addr.get(), host_bits(af));
         let flagged = flags & IFA_RTSELF != 0;
-        if (flagged || af == Af::Inet)
-            && !owned.owns(k, af, host, |n| is_self_route(k, a, n))
-            && flagged
-        {
+        // Of an IPv4 address the route is its own even where the flag is not on it.
+        let owns =
+            (flagged || af == Af::Inet) && owned.owns(k, af, host, |n| is_self_route(k, a, n));
+        if flagged && !owns {
             k.violate(&I18_IFA_RTSELF, ObjRef::of(i), NONE, [0, 0]);
             return false;
         }

@@ -681,7 +681,7 @@ pub struct FibData {
 const fn nonzero_bytes(bytes: u64) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
     // Bit 7 of each byte, then those eight bits side by side.
-    let high = ((bytes & LOW) + LOW | bytes) & !LOW;
+    let high = (((bytes & LOW) + LOW) | bytes) & !LOW;
     (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
