@@ -12,35 +12,35 @@ use std::marker::PhantomData;
 
 /// A pointer to an object of type `T`: slot and generation, or NULL.
 pub struct Id<T> {
-    slot: u8,
-    generation: u16,
+    /// The generation above the slot: one comparison tells two of them apart.
+    both: u32,
     ty: PhantomData<fn() -> T>,
 }
 
 impl<T> Id<T> {
     /// The NULL pointer.
-    pub const NULL: Id<T> = Id { slot: u8::MAX, generation: 0, ty: PhantomData };
+    pub const NULL: Id<T> = Id::new(u8::MAX, 0);
 
     /// The pointer to the tenant `generation` of `slot`.
     pub const fn new(slot: u8, generation: u16) -> Self {
-        Id { slot, generation, ty: PhantomData }
+        Id { both: (generation as u32) << 8 | slot as u32, ty: PhantomData }
     }
 
     /// Whether this is NULL.
     #[inline]
     pub fn is_null(self) -> bool {
-        self.slot == u8::MAX
+        self.both as u8 == u8::MAX
     }
 
     /// The slot; `u8::MAX` for NULL.
     #[inline]
     pub fn slot(self) -> usize {
-        self.slot as usize
+        self.both as u8 as usize
     }
 
     /// Which tenant of the slot, from 1.
     pub fn generation(self) -> u16 {
-        self.generation
+        (self.both >> 8) as u16
     }
 }
 
@@ -55,14 +55,13 @@ impl<T> Copy for Id<T> {}
 impl<T> PartialEq for Id<T> {
     #[inline]
     fn eq(&self, o: &Self) -> bool {
-        self.slot == o.slot && self.generation == o.generation
+        self.both == o.both
     }
 }
 impl<T> Eq for Id<T> {}
 impl<T> Hash for Id<T> {
     fn hash<H: Hasher>(&self, h: &mut H) {
-        self.slot.hash(h);
-        self.generation.hash(h);
+        self.both.hash(h);
     }
 }
 impl<T> Default for Id<T> {
@@ -75,7 +74,7 @@ impl<T> fmt::Debug for Id<T> {
         if self.is_null() {
             f.write_str("NULL")
         } else {
-            write!(f, "#{}.{}", self.slot, self.generation)
+            write!(f, "#{}.{}", self.slot(), self.generation())
         }
     }
 }
@@ -98,7 +97,7 @@ impl ObjRef {
     /// The name of `id`.
     #[inline]
     pub fn of<T: Object>(id: Id<T>) -> ObjRef {
-        ObjRef { class: T::CLASS, slot: id.slot, generation: id.generation }
+        ObjRef { class: T::CLASS, slot: id.both as u8, generation: id.generation() }
     }
 
     /// Whether this names no object.
@@ -134,9 +133,9 @@ pub struct Slab<T, const N: usize> {
     /// Slots that were ever taken, as far as [`Slab::restore`] has not undone it.
     touched: F<u64>,
     generation: [F<u16>; N],
-    /// The generation of the living tenant of each slot, 0 when there is none: all that
+    /// The pointer to the living tenant of each slot, NULL when there is none: all that
     /// following a pointer has to look at.
-    tenants: [F<u16>; N],
+    tenants: [F<Id<T>>; N],
     slots: [T; N],
 }
 
@@ -147,7 +146,7 @@ impl<T: Default, const N: usize> Default for Slab<T, N> {
             live: F::new(0),
             touched: F::new(0),
             generation: std::array::from_fn(|_| F::new(0)),
-            tenants: std::array::from_fn(|_| F::new(0)),
+            tenants: std::array::from_fn(|_| F::new(Id::NULL)),
             slots: std::array::from_fn(|_| T::default()),
         }
     }
@@ -168,14 +167,15 @@ impl<T, const N: usize> Slab<T, N> {
         self.live.set(self.live.get() | 1 << slot);
         self.touched.set(self.touched.get() | 1 << slot);
         let generation = self.generation[slot].inc();
-        self.tenants[slot].set(generation);
-        Some(Id::new(slot as u8, generation))
+        let id = Id::new(slot as u8, generation);
+        self.tenants[slot].set(id);
+        Some(id)
     }
 
     /// Whether `id` names the living tenant of its slot.
     #[inline]
     pub fn is_live(&self, id: Id<T>) -> bool {
-        self.tenants.get(id.slot()).is_some_and(|t| t.get() == id.generation)
+        self.tenants.get(id.slot()).is_some_and(|t| t.get() == id)
     }
 
     /// What stands in the slot now: the object, its corpse, or a new tenant. For
@@ -189,7 +189,7 @@ impl<T, const N: usize> Slab<T, N> {
     #[inline]
     pub fn look(&self, id: Id<T>) -> (&T, bool) {
         match (self.slots.get(id.slot()), self.tenants.get(id.slot())) {
-            (Some(obj), Some(tenant)) => (obj, tenant.get() == id.generation),
+            (Some(obj), Some(tenant)) => (obj, tenant.get() == id),
             _ => (&self.slots[0], false),
         }
     }
@@ -212,8 +212,7 @@ impl<T, const N: usize> Slab<T, N> {
 
     /// The living tenant of `slot`.
     pub fn tenant(&self, slot: usize) -> Option<Id<T>> {
-        (slot < N && self.live.get() >> slot & 1 != 0)
-            .then(|| Id::new(slot as u8, self.generation[slot].get()))
+        self.tenants.get(slot).map(F::get).filter(|id| !id.is_null())
     }
 
     /// Number of slots.
@@ -272,7 +271,7 @@ impl<T: Object, const N: usize> Slab<T, N> {
     pub fn free(&self, id: Id<T>) {
         let free = !self.live.get() & Self::MASK;
         self.live.set(self.live.get() & !(1 << id.slot()));
-        self.tenants[id.slot()].set(0);
+        self.tenants[id.slot()].set(Id::NULL);
         let link = (free != 0).then(|| free.trailing_zeros() as u8);
         self.slots[id.slot()].poison(link);
     }
@@ -294,8 +293,7 @@ impl<'a, T, const N: usize> Iterator for Live<'a, T, N> {
         }
         let slot = self.left.trailing_zeros() as usize;
         self.left &= self.left - 1;
-        let id = Id::new(slot as u8, self.slab.generation[slot].get());
-        Some((id, &self.slab.slots[slot]))
+        Some((self.slab.tenants[slot].get(), &self.slab.slots[slot]))
     }
 }
 
