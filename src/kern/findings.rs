@@ -33,7 +33,13 @@ impl Ctx {
     /// violation; counted by whoever runs it.
     pub fn exhaust(&self) {
         self.exhausted.set(true);
+        self.end();
+    }
+
+    /// Nobody runs on.
+    pub(super) fn end(&self) {
         self.stopped.set(true);
+        self.halted.set(true);
     }
 
     /// Whether the model's memory was used up.
@@ -61,7 +67,7 @@ impl Ctx {
         let v = Violation { rule, obj, other, detail, op: self.current_op(), func: self.func() };
         self.violation.set(Some(v));
         if self.stop.get() == Stop::Books {
-            self.stopped.set(true);
+            self.end();
         }
         if self.recording.get() {
             let bt = self.backtraces();
@@ -97,7 +103,7 @@ impl Ctx {
                 self.record(|| What::Fault(n));
             }
         }
-        self.stopped.set(true);
+        self.end();
     }
 
     /// The first broken rule.

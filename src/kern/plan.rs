@@ -87,7 +87,7 @@ impl Ctx {
     /// plan of its account says so.
     #[inline]
     pub fn yield_at(&self, name: &'static str) -> Switch<'_> {
-        let a = &self.accounts[self.fibers[self.current.get() as usize].account.get() as usize];
+        let a = &self.accounts[self.polled.get() as usize];
         let n = a.yields.inc();
         if n >= a.next_yield.get() || a.named.get() || self.watched.get() {
             self.yield_slow(a, n, name);
@@ -102,7 +102,7 @@ impl Ctx {
         if n >= a.since.get() + STEP_BUDGET {
             self.violate(&rules::ENDLESS, ObjRef::NONE, ObjRef::NONE, [n, 0]);
             // Whatever layer ends the run: this thread never would.
-            self.stopped.set(true);
+            self.end();
             return;
         }
         let hit = n == a.preempt_at.get()
@@ -110,6 +110,7 @@ impl Ctx {
         if hit {
             let f = &self.fibers[self.current.get() as usize];
             f.state.set(FiberState::Parked);
+            self.halted.set(true);
             f.parked_for.set(a.preempt_for.get());
             a.preempt_at.set(u32::MAX);
             a.next_yield.set(a.since.get() + STEP_BUDGET);
@@ -132,7 +133,7 @@ impl Ctx {
     /// A fallible call: whether it fails now, because the plan says so.
     #[inline]
     pub fn fails(&self, name: &'static str) -> bool {
-        let a = &self.accounts[self.fibers[self.current.get() as usize].account.get() as usize];
+        let a = &self.accounts[self.polled.get() as usize];
         let n = a.calls.inc();
         if n >= a.fail_at.get() || a.named.get() || self.watched.get() {
             return self.fails_slow(a, n, name);

@@ -142,6 +142,11 @@ pub struct Ctx {
     /// Bit per fiber that is a thread.
     alive: F<u32>,
     pub(super) current: F<u8>,
+    /// The account of the thread that is being polled.
+    pub(super) polled: F<u8>,
+    /// The thread that is being polled must not run on: it is parked or blocked, or the run
+    /// has ended.
+    pub(super) halted: F<bool>,
     runq: F<[u8; MAX_FIBERS]>,
     runq_len: F<u8>,
     /// Counts the times that a thread blocked.
@@ -197,14 +202,7 @@ impl Future for Switch<'_> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        let cx = self.cx;
-        if !cx.stopped.get()
-            && cx.fibers[cx.current.get() as usize].state.get() == FiberState::Running
-        {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if self.cx.halted.get() { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 
@@ -220,6 +218,8 @@ impl Ctx {
             fibers: std::array::from_fn(|_| Fiber::default()),
             alive: F::new(0),
             current: F::new(0),
+            polled: F::new(0),
+            halted: F::new(false),
             runq: F::new([0; MAX_FIBERS]),
             runq_len: F::new(0),
             blocks: F::new(0),
@@ -279,6 +279,8 @@ impl Ctx {
         self.alive.set(0);
         self.in_sections.set(0);
         self.current.set(0);
+        self.polled.set(0);
+        self.halted.set(false);
         self.blocks.set(0);
         for l in &self.locks[..self.lock_infos.len()] {
             l.reset();
@@ -398,8 +400,11 @@ impl Ctx {
 
     /// A thread is about to be polled; `fresh`: for the first time.
     pub(super) fn resume(&self, fiber: u8, fresh: bool) {
+        let f = &self.fibers[fiber as usize];
         self.current.set(fiber);
-        self.fibers[fiber as usize].state.set(FiberState::Running);
+        self.polled.set(f.account.get());
+        self.halted.set(self.stopped.get());
+        f.state.set(FiberState::Running);
         if !fresh {
             self.record(|| What::Resume);
         }

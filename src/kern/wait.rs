@@ -86,6 +86,7 @@ impl Ctx {
         let f = &self.fibers[me as usize];
         self.record(|| What::Block(name));
         f.state.set(FiberState::Blocked);
+        self.halted.set(true);
         f.waits_for.set(waits_for);
         f.waits_on.set(waits_on);
         f.wmesg.set(name);
