@@ -94,8 +94,14 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
         let me = 1u32 << cx.current();
         if cx.epoch_exit() && self.awaited.get() & me != 0 {
             self.awaited.set(self.awaited.get() & !me);
-            for (i, d) in self.queue.iter().enumerate() {
-                self.queue.replace(i, Deferred { sections: d.sections & !me, ..d });
+            // What was queued before the section began does not wait for it.
+            for i in (0..self.queue.len()).rev() {
+                match self.queue.get(i) {
+                    Some(d) if d.sections & me != 0 => {
+                        self.queue.replace(i, Deferred { sections: d.sections & !me, ..d });
+                    }
+                    _ => break,
+                }
             }
             self.tell_drainers(cx);
         }

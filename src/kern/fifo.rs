@@ -37,6 +37,11 @@ impl<T: Copy, const N: usize> Fifo<T, N> {
         self.iter().next()
     }
 
+    /// The value at place `i`.
+    pub fn get(&self, i: usize) -> Option<T> {
+        (i < self.len()).then(|| self.slots[usize::from(self.start.get()) + i].get()).flatten()
+    }
+
     /// Takes the value at place `i` out; those behind it move up.
     pub fn remove(&self, i: usize) -> Option<T> {
         let n = self.len();

@@ -27,7 +27,8 @@ pub(super) const FUEL: u32 = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct Account {
     yields: F<u32>,
-    /// Ordinal of the yield point to park at, or the end of the step budget.
+    /// From which yield point on the slow path is taken: the one to park at, or the end of
+    /// the step budget; all, when they are recorded or named.
     next_yield: F<u32>,
     /// Yield points that it had passed when the clock last moved.
     since: F<u32>,
@@ -35,6 +36,8 @@ pub(super) struct Account {
     preempt_for: F<u8>,
     calls: F<u32>,
     fail_at: F<u32>,
+    /// From which fallible call on the slow path is taken.
+    next_call: F<u32>,
     persistent: F<bool>,
     /// Name of the call that a persistent ordinal fault has failed.
     failing: Cell<Option<&'static str>>,
@@ -54,7 +57,6 @@ impl Ctx {
         let at = if op.preempt_at == 0 { u32::MAX } else { u32::from(op.preempt_at) };
         a.preempt_at.set(at);
         a.since.set(0);
-        a.next_yield.set(at.min(STEP_BUDGET));
         a.preempt_for.set(op.preempt_for.max(1));
         a.calls.set(0);
         a.fail_at.set(if op.fail_at() == 0 { u32::MAX } else { u32::from(op.fail_at()) });
@@ -64,6 +66,15 @@ impl Ctx {
         a.named.set(false);
         a.verb.set(op.verb);
         a.way.set(0);
+        self.look_out(a);
+    }
+
+    /// Sets from where on the points of an account take the slow path.
+    fn look_out(&self, a: &Account) {
+        let all = self.watched.get() || a.named.get();
+        let budget = a.since.get() + STEP_BUDGET;
+        a.next_yield.set(if all { 0 } else { a.preempt_at.get().min(budget) });
+        a.next_call.set(if all { 0 } else { a.fail_at.get() });
     }
 
     pub(super) fn plan_named(&self, points: &[NamedPoint]) {
@@ -72,6 +83,7 @@ impl Ctx {
         for p in points {
             if p.op < MAX_OPS {
                 self.accounts[p.op].named.set(true);
+                self.look_out(&self.accounts[p.op]);
             }
             named.push((p.clone(), Cell::new(0)));
         }
@@ -89,7 +101,7 @@ impl Ctx {
     pub fn yield_at(&self, name: &'static str) -> Switch<'_> {
         let a = &self.accounts[self.polled.get() as usize];
         let n = a.yields.inc();
-        if n >= a.next_yield.get() || a.named.get() || self.watched.get() {
+        if n >= a.next_yield.get() {
             self.yield_slow(a, n, name);
         }
         Switch::new(self)
@@ -113,7 +125,7 @@ impl Ctx {
             self.halted.set(true);
             f.parked_for.set(a.preempt_for.get());
             a.preempt_at.set(u32::MAX);
-            a.next_yield.set(a.since.get() + STEP_BUDGET);
+            self.look_out(a);
             self.bump(|c| c.preempted += 1);
             self.note_parked(name);
             self.record(|| What::Park(name));
@@ -135,10 +147,7 @@ impl Ctx {
     pub fn fails(&self, name: &'static str) -> bool {
         let a = &self.accounts[self.polled.get() as usize];
         let n = a.calls.inc();
-        if n >= a.fail_at.get() || a.named.get() || self.watched.get() {
-            return self.fails_slow(a, n, name);
-        }
-        false
+        n >= a.next_call.get() && self.fails_slow(a, n, name)
     }
 
     #[cold]
@@ -189,7 +198,7 @@ impl Ctx {
     pub(super) fn time_passed(&self) {
         let a = &self.accounts[self.fibers[self.current.get() as usize].account.get() as usize];
         a.since.set(a.yields.get());
-        a.next_yield.set(a.preempt_at.get().min(a.since.get() + STEP_BUDGET));
+        self.look_out(a);
         self.refuel();
     }
 

@@ -496,8 +496,8 @@ fn exists(known: &[Used], word: &str) -> bool {
 /// Whether two words are the same. Words of a grammar mostly differ in their last letter
 /// or in length, and this is asked hundreds of times for each program.
 fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    a.len() == b.len() && a.last() == b.last() && a == b
+    let (x, y) = (a.as_bytes(), b.as_bytes());
+    x.len() == y.len() && x.last() == y.last() && (std::ptr::eq(a, b) || x == y)
 }
 
 /// Where a used value stands in the choices of `arg`.
