@@ -12,8 +12,10 @@ use super::{
     Thresholds, Verb,
 };
 
-const INTERFACES: &[&str] = &["em0", "gif0", "gif1", "lo0"];
-const ADDRESSES: &[&str] = &["10.0.0.1", "10.0.0.2", "10.0.1.1", "fe80::1/64"];
+/// Names of interfaces.
+pub const INTERFACES: &[&str] = &["em0", "gif0", "gif1", "lo0"];
+/// Addresses.
+pub const ADDRESSES: &[&str] = &["10.0.0.1", "10.0.0.2", "10.0.1.1", "fe80::1/64"];
 const PCBS: &[&str] = &["tcp0", "tcp1"];
 
 const fn arg(key: &'static str, choices: &'static [&'static str], class: ArgClass) -> Arg {

@@ -124,3 +124,91 @@ fn random_numbers_cover_their_range_evenly() {
     assert!(bytes.iter().any(|&b| b != 0));
     assert_ne!(SplitMix::new(0).next_u32(), SplitMix::new(1).next_u32());
 }
+
+/// A grammar that says what its verbs need.
+mod needy {
+    use super::*;
+    use crate::program::testing::{ADDRESSES, INTERFACES};
+
+    const fn interface(role: Role) -> Arg {
+        Arg::bare(INTERFACES, ArgClass::Interface, role)
+    }
+
+    const fn address(role: Role) -> Arg {
+        Arg::bare(ADDRESSES, ArgClass::Address, role)
+    }
+
+    static MAKE: Verb = Verb::new(0, "make", &[interface(Role::Creates)], "");
+    static ADD: Verb = Verb::new(1, "add", &[interface(Role::Uses), address(Role::Makes)], "");
+    static DEL: Verb = Verb::new(2, "del", &[interface(Role::Holds), address(Role::Ends)], "");
+    static END: Verb = Verb::new(3, "end", &[interface(Role::Ends)], "");
+
+    fn grammar(redraws: u8) -> &'static Grammar {
+        Box::leak(Box::new(Grammar {
+            verbs: Vec::leak(vec![MAKE, ADD, DEL, END]),
+            twins: &[["gif0", "gif1"]],
+            redraws,
+            ..Grammar::named("needy", 9)
+        }))
+    }
+
+    fn word(verb: &Verb, op: &Op, i: usize) -> &'static str {
+        verb.args[i].choices[usize::from(op.args[i])]
+    }
+
+    #[test]
+    fn what_is_created_is_mostly_not_there_yet() {
+        let mut rng = Rng::new(SplitMix::new(1));
+        let mut in_use = InUse::booted(grammar(0));
+        for made in [0, 1, 3] {
+            in_use.note(&MAKE.args[0], made, "");
+        }
+        assert!(!in_use.serves(&MAKE), "gif1 came with gif0");
+        in_use.note(&END.args[0], 2, "");
+        assert!(in_use.serves(&MAKE));
+        let draws = (0..1000).map(|_| in_use.choose(&MAKE.args[0], "", &mut rng));
+        let fresh = draws.filter(|i| ["gif0", "gif1"].contains(&INTERFACES[usize::from(*i)]));
+        assert!(fresh.count() > 900);
+    }
+
+    #[test]
+    fn an_address_is_mostly_deleted_where_it_is() {
+        let mut rng = Rng::new(SplitMix::new(1));
+        let mut in_use = InUse::booted(grammar(0));
+        for made in [0, 1, 3] {
+            in_use.note(&MAKE.args[0], made, "");
+        }
+        in_use.note(&ADD.args[1], 2, "gif0");
+        let found = (0..1000).filter(|_| {
+            let op = operation(&DEL, &mut in_use.clone(), &mut rng);
+            (word(&DEL, &op, 0), word(&DEL, &op, 1)) == ("gif0", ADDRESSES[2])
+        });
+        assert!(found.count() > 800);
+        in_use.note(&DEL.args[1], 2, "gif0");
+        assert!(!in_use.serves(&DEL) && in_use.serves(&ADD));
+        assert_eq!(in_use.choose_holder(&DEL.args[0], &DEL.args[1], &mut rng), None);
+    }
+
+    #[test]
+    fn redraws_make_verbs_rare_that_need_what_is_not_there() {
+        // The first verb of a program: nothing exists.
+        let needy = |redraws| {
+            let generator = Generator::new(grammar(redraws), GenConfig::default(), 1);
+            let firsts = (0..1000).map(|i| generator.program(i).ops[0].verb);
+            firsts.filter(|&verb| verb != MAKE.code).count()
+        };
+        let (none, one, three) = (needy(0), needy(1), needy(3));
+        assert!(none > one && one > three && three > 0, "{none}, {one}, {three}");
+    }
+
+    #[test]
+    fn usual_choices_are_drawn_more_often_and_the_others_are_drawn() {
+        let mut rng = Rng::new(SplitMix::new(1));
+        let in_use = InUse::default();
+        let arg = Arg { usual: 1, ..Arg::bare(ADDRESSES, ArgClass::Other, Role::Names) };
+        let mut drawn = [0; 4];
+        (0..4000).for_each(|_| drawn[usize::from(in_use.choose(&arg, "", &mut rng))] += 1);
+        assert!((3100..3400).contains(&drawn[0]), "3/4 + 1/16 expected: {drawn:?}");
+        assert!(drawn.iter().all(|&n| n > 150), "{drawn:?}");
+    }
+}
