@@ -200,6 +200,12 @@ impl<T, const N: usize> Slab<T, N> {
         Live { slab: self, left: self.live.get() }
     }
 
+    /// The living objects in the slots of a set.
+    #[inline]
+    pub fn among(&self, slots: u64) -> Live<'_, T, N> {
+        Live { slab: self, left: self.live.get() & slots }
+    }
+
     /// Number of living objects.
     pub fn len(&self) -> usize {
         self.live.get().count_ones() as usize

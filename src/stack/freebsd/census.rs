@@ -457,19 +457,30 @@ fn compare(k: &K, on: &Listed, c: &Counts, w: &Waiting, hands: &InHands, rest: b
             return false;
         }
     }
-    others_agree(k, &st.inms, &c.inm, |m| m.refcount.get())
-        && others_agree(k, &st.ifmas, &c.ifma, |m| m.ifma_refcount.get())
-        && others_agree(k, &st.bpfs, &c.bpf, |b| b.bif_refcnt.get())
-        && others_agree(k, &st.inps, &c.inp, |p| p.inp_refcount.get())
-        && others_agree(k, &st.nodes, &c.node, |n| n.nd_refs.get())
-        && (!rest || at_home(k, on, w))
+    let mut idle = Idle::default();
+    others_agree(k, &st.inms, &c.inm, &mut idle.inms, |m| m.refcount.get())
+        && others_agree(k, &st.ifmas, &c.ifma, &mut idle.ifmas, |m| m.ifma_refcount.get())
+        && others_agree(k, &st.bpfs, &c.bpf, &mut 0, |b| b.bif_refcnt.get())
+        && others_agree(k, &st.inps, &c.inp, &mut idle.inps, |p| p.inp_refcount.get())
+        && others_agree(k, &st.nodes, &c.node, &mut 0, |n| n.nd_refs.get())
+        && (!rest || at_home(k, on, w, &idle))
 }
 
-/// Compares the counters of a class of which nothing else is to be known.
+/// What nobody holds: a bit per slot.
+#[derive(Default)]
+struct Idle {
+    inms: u64,
+    ifmas: u64,
+    inps: u64,
+}
+
+/// Compares the counters of a class of which nothing else is to be known, and notes which
+/// are 0.
 fn others_agree<T: Object, const N: usize>(
     k: &K,
     slab: &Slab<T, N>,
     counts: &[u16; N],
+    idle: &mut u64,
     counter: impl Fn(&T) -> u32,
 ) -> bool {
     for (i, o) in slab.iter() {
@@ -478,13 +489,14 @@ fn others_agree<T: Object, const N: usize>(
             k.violate(&REFCNT_OTHER, ObjRef::of(i), NONE, detail);
             return false;
         }
+        *idle |= u64::from(detail[0] == 0) << i.slot();
     }
     true
 }
 
 /// I16 and the second half of I7: at rest everything is where it belongs, or waits for its
 /// grace period.
-fn at_home(k: &K, on: &Listed, w: &Waiting) -> bool {
+fn at_home(k: &K, on: &Listed, w: &Waiting, idle: &Idle) -> bool {
     let st = &k.st;
     let lost = |obj: ObjRef, what: u32| {
         k.violate(&I16_LEAK, obj, NONE, [what, 0]);
@@ -497,7 +509,7 @@ fn at_home(k: &K, on: &Listed, w: &Waiting) -> bool {
         }
     }
     const { assert!(NRTS <= 64) };
-    for (i, r) in st.rts.iter() {
+    for (i, r) in st.rts.among(!in_rib | w.rts) {
         let rib = in_rib >> i.slot() & 1 != 0;
         if rib == (w.rts >> i.slot() & 1 != 0) {
             return lost(ObjRef::of(i), u32::from(rib));
@@ -536,20 +548,14 @@ fn at_home(k: &K, on: &Listed, w: &Waiting) -> bool {
             return lost(ObjRef::of(i), 6);
         }
     }
-    for (i, p) in st.inps.iter() {
-        if p.inp_refcount.get() == 0 && w.inps >> i.slot() & 1 == 0 {
-            return lost(ObjRef::of(i), 7);
-        }
+    if let Some((i, _)) = st.inps.among(idle.inps & !w.inps).next() {
+        return lost(ObjRef::of(i), 7);
     }
-    for (i, m) in st.inms.iter() {
-        if m.refcount.get() == 0 && !m.releasing.get() {
-            return lost(ObjRef::of(i), 8);
-        }
+    if let Some((i, _)) = st.inms.among(idle.inms).find(|(_, m)| !m.releasing.get()) {
+        return lost(ObjRef::of(i), 8);
     }
-    for (i, m) in st.ifmas.iter() {
-        if m.ifma_refcount.get() == 0 && w.ifmas >> i.slot() & 1 == 0 {
-            return lost(ObjRef::of(i), 9);
-        }
+    if let Some((i, _)) = st.ifmas.among(idle.ifmas & !w.ifmas).next() {
+        return lost(ObjRef::of(i), 9);
     }
     for (i, b) in st.bpfs.iter() {
         let waits = w.bpfs >> i.slot() & 1 != 0;
