@@ -5,7 +5,7 @@
 //! counts the counted ones, and a free of what another thread has in hand is a finding.
 //! Pointers into a thread's own stack are here, too.
 
-use super::sched::{Ctx, FiberState, members};
+use super::sched::{Ctx, FiberState, MAX_FIBERS, members};
 use super::slab::ObjRef;
 use crate::shadow::rules;
 
@@ -23,7 +23,7 @@ pub struct Hold<'a> {
 impl Drop for Hold<'_> {
     #[inline]
     fn drop(&mut self) {
-        let f = &self.cx.fibers[self.fiber as usize];
+        let f = &self.cx.fibers[self.fiber as usize % MAX_FIBERS];
         f.hold_map.set(f.hold_map.get() & !(1 << self.index));
     }
 }
@@ -34,7 +34,7 @@ impl Ctx {
     #[inline]
     pub fn hold(&self, obj: ObjRef, counted: bool) -> Hold<'_> {
         let fiber = self.current.get();
-        let f = &self.fibers[fiber as usize];
+        let f = &self.fibers[fiber as usize % MAX_FIBERS];
         let index = (!f.hold_map.get()).trailing_zeros() as u8;
         assert!((index as usize) < MAX_HOLDS, "harness: too many registered pointers in a thread");
         f.holds[index as usize].set((obj, counted));
@@ -44,8 +44,19 @@ impl Ctx {
 
     /// Calls `f` for every registered pointer: fiber, object, whether it is counted.
     #[inline]
-    pub fn for_holds(&self, mut f: impl FnMut(u8, ObjRef, bool)) {
-        for i in members(self.alive()) {
+    pub fn for_holds(&self, f: impl FnMut(u8, ObjRef, bool)) {
+        self.holds_of(self.alive(), f);
+    }
+
+    /// The same for the pointers of other threads than the current one.
+    #[inline]
+    pub fn for_holds_of_others(&self, f: impl FnMut(u8, ObjRef, bool)) {
+        self.holds_of(self.alive() & !(1 << self.current()), f);
+    }
+
+    #[inline]
+    fn holds_of(&self, fibers: u32, mut f: impl FnMut(u8, ObjRef, bool)) {
+        for i in members(fibers) {
             let fiber = &self.fibers[i as usize];
             for h in members(fiber.hold_map.get()) {
                 let (o, counted) = fiber.holds[h as usize].get();
@@ -57,10 +68,9 @@ impl Ctx {
     /// The rule "freed while in another thread's hands", at the free of `obj`.
     #[inline]
     pub fn check_hands(&self, obj: ObjRef) {
-        let me = self.current.get();
         let mut holder = None;
-        self.for_holds(|f, o, _| {
-            if o == obj && f != me {
+        self.for_holds_of_others(|f, o, _| {
+            if o == obj {
                 holder = Some(f);
             }
         });

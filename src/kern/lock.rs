@@ -179,7 +179,7 @@ impl Ctx {
     /// Takes a lock exclusively; blocks while others hold it or wait for it.
     #[inline]
     pub fn lock(&self, l: LockId) -> Switch<'_> {
-        let lk = &self.locks[l.0 as usize];
+        let lk = &self.locks[l.0 as usize % MAX_LOCKS];
         let me = self.current();
         if lk.owner.get() == NOBODY && lk.readers.get() == 0 {
             self.check_order(l);
@@ -333,7 +333,7 @@ impl Ctx {
     /// Releases a lock held exclusively or shared, and hands it to the first waiter.
     #[inline]
     pub fn unlock(&self, l: LockId) {
-        let lk = &self.locks[l.0 as usize];
+        let lk = &self.locks[l.0 as usize % MAX_LOCKS];
         let me = self.current();
         if lk.owner.get() == me {
             if lk.depth.dec() != 0 {
@@ -396,15 +396,17 @@ impl Ctx {
         }
     }
 
+    #[inline]
     fn note_held(&self, l: LockId, on: bool) {
-        let f = &self.fibers[self.current() as usize];
+        let f = &self.fibers[self.current() as usize % MAX_FIBERS];
         let bit = 1u64 << l.0;
         f.held.set(if on { f.held.get() | bit } else { f.held.get() & !bit });
     }
 
     #[inline]
     fn check_order(&self, l: LockId) {
-        let wrong = self.fibers[self.current() as usize].held.get() & self.not_before[l.0 as usize];
+        let held = self.fibers[self.current() as usize % MAX_FIBERS].held.get();
+        let wrong = held & self.not_before[l.0 as usize % MAX_LOCKS];
         if wrong != 0 {
             self.out_of_order(l, wrong);
         }

@@ -32,8 +32,8 @@ pub struct Holder {
 /// and other objects without a counter: nothing.
 pub fn for_holders(k: &K, obj: ObjRef, mut f: impl FnMut(Holder)) {
     let st = &k.st;
-    k.for_holds(|fiber, o, counted| {
-        if counted && o == obj && fiber != k.current() {
+    k.for_holds_of_others(|fiber, o, counted| {
+        if counted && o == obj {
             f(Holder { obj: NONE, field: "thread", index: Some(fiber) });
         }
     });

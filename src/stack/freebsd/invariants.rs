@@ -358,8 +358,8 @@ pub fn audit_end(k: &K) {
 /// I12 and I13, and I9 to I11 for those whose detach has returned.
 fn interfaces(k: &K, listed: &Listed, rest: bool) -> bool {
     let st = &k.st;
-    for index in 1..super::NINDEX {
-        let ifp = st.ifindex_table[index].get();
+    for (index, ifp) in st.ifindex_table.iter().enumerate().skip(1) {
+        let ifp = ifp.get();
         if ifp.is_null() {
             continue;
         }
@@ -552,10 +552,9 @@ pub fn check_afdata_use(k: &K, ifp: IfId) {
 fn check_afdata_free(k: &K, ext: ExtId) {
     let st = &k.st;
     let ifp = st.exts.raw(ext).ifp.get();
-    let me = k.current();
     let mut read = false;
-    k.for_holds(|fiber, o, _| {
-        if fiber == me || !k.fiber_in_epoch(fiber) {
+    k.for_holds_of_others(|fiber, o, _| {
+        if !k.fiber_in_epoch(fiber) {
             return;
         }
         read |= match o.class {
