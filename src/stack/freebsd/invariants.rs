@@ -515,9 +515,9 @@ pub fn names(k: &K, nh: NhRef, ifp: IfId) -> bool {
     }
 }
 
-/// Whether a FIB instance will catch up by its callout.
+/// Whether a FIB instance will catch up by its callout, which is armed or dispatched.
 pub fn rebuild_pending(d: &FibData) -> bool {
-    d.fd_callout.pending()
+    (d.fd_callout.pending() || d.fd_callout.state() == CalloutState::Dispatched)
         && matches!(d.fd_callout_action.get(), FdAction::Rebuild | FdAction::Batch)
 }
 

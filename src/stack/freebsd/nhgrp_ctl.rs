@@ -138,7 +138,10 @@ pub async fn nhgrp_free(k: &K, nhg: NhgId) {
 /// `destroy_nhgrp_epoch`: an epoch callback.
 pub async fn destroy_nhgrp_epoch(k: &K, nhg: NhgId) {
     let _f = k.frame(&Func { name: "destroy_nhgrp_epoch", file: FILE });
-    free_nhgrp_nhops(k, nhg).await;
+    {
+        let _nhg = k.hold(ObjRef::of(nhg), false);
+        free_nhgrp_nhops(k, nhg).await;
+    }
     uma::free(k, |s| &s.nhgrps, nhg);
 }
 
