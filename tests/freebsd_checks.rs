@@ -483,6 +483,28 @@ const AT_ONCE: &[Corruption] = &[
         stale_fib(w);
         detached(&w.k, w.tun);
     }),
+    // A rebuild that failed is excused while its callout is armed or dispatched, and a
+    // dispatched callout only where a rebuild has failed.
+    (&inv::I10_FIB_DETACHED, [Left::Fib as u32, 0], |w| {
+        stale_fib(w);
+        let d = &w.k[w.fd];
+        d.fd_callout_action.set(FdAction::Rebuild);
+        d.fd_failed_rebuilds.set(1);
+        w.k.callout_reset(&d.fd_callout, 50);
+        d.fd_callout.dispatch();
+        detached(&w.k, w.tun);
+        assert_eq!(w.k.violation(), None);
+        d.fd_failed_rebuilds.set(0);
+        detached(&w.k, w.tun);
+    }),
+    (&inv::I10_FIB_DETACHED, [Left::Fib as u32, 0], |w| {
+        stale_fib(w);
+        let d = &w.k[w.fd];
+        d.fd_callout_action.set(FdAction::Rebuild);
+        d.fd_failed_rebuilds.set(1);
+        d.fd_callout.stop();
+        detached(&w.k, w.tun);
+    }),
     (&inv::I11_LEFT_BEHIND, [Left::Addrhead as u32, 0], |w| detached(&w.k, w.tun)),
     (&inv::I11_LEFT_BEHIND, [Left::IfaddrList as u32, 0], |w| {
         nothing_but(w, |w| w.k[w.a4].ifa_ifp.set(w.tun));
