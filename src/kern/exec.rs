@@ -123,6 +123,8 @@ struct Driver<'k, S: Stack, T, B> {
     /// State after the last operation, when changes are counted. In a box, because a
     /// driver is moved in every run and a state is large.
     before: Option<Box<S::State>>,
+    /// A thread has run since the stack's last check.
+    unchecked: bool,
 }
 
 impl<'k, S, T, B> Driver<'k, S, T, B>
@@ -133,7 +135,7 @@ where
 {
     fn new(k: &'k Kernel<S>, body: B) -> Self {
         let poller = Context::from_waker(Waker::noop());
-        Driver { k, body, slots: Vec::new(), poller, before: None }
+        Driver { k, body, slots: Vec::new(), poller, before: None, unchecked: false }
     }
 
     /// The whole run; returns early when a finding ends it.
@@ -188,7 +190,8 @@ where
 
     /// The stack's checks after `op`. `errno` is its result, if it has finished and was
     /// alone; a thread that is left means that it was not.
-    fn check(&self, op: &Op, errno: Option<i32>) {
+    fn check(&mut self, op: &Op, errno: Option<i32>) {
+        self.unchecked = false;
         if !self.k.cx.stopped() {
             let rest = self.k.cx.at_rest();
             S::after_op(self.k, op, errno.filter(|_| rest), rest);
@@ -223,7 +226,9 @@ where
         }
         match k.cx.any_blocked() {
             Some(f) => self.deadlock(u32::from(f), Left::Operations),
-            None => self.check(&Op::default(), None),
+            // Nothing has moved since the check after the last operation, mostly.
+            None if self.unchecked => self.check(&Op::default(), None),
+            None => {}
         }
     }
 
@@ -276,6 +281,7 @@ where
         let mut result = None;
         let mut unborn = fresh;
         while let Some(fiber) = k.cx.next_runnable() {
+            self.unchecked = true;
             k.cx.resume(fiber, unborn.take_if(|f| *f == fiber).is_some());
             if let Some(errno) = self.poll(fiber)
                 && fresh == Some(fiber)

@@ -184,7 +184,8 @@ pub trait Stack: Sized + 'static {
     /// Runs an operation or a kernel thread; the errno, 0 for success.
     fn thread(k: &Kernel<Self>, job: Job<Self::Job>) -> impl Future<Output = i32>;
     /// Checks after an operation. `errno` is its result when nothing else ran
-    /// meanwhile; `rest` says that no thread is alive.
+    /// meanwhile; `rest` says that no thread is alive. It is not asked again before a
+    /// thread has run.
     fn after_op(k: &Kernel<Self>, op: &Op, errno: Option<i32>, rest: bool);
     /// What threads that wait when the program ends are waiting for the user to do, and the
     /// CPU that it is done on: a device closed, for example. `None`: nothing; then they wait
@@ -372,6 +373,8 @@ pub fn with_needs(defects: &[Defect], set: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kern::exec::run_to_rest;
+    use crate::program::generate::{GenConfig, Generator};
 
     #[test]
     fn the_lists_of_kernels_agree() {
@@ -382,5 +385,31 @@ mod tests {
             assert_eq!(machine(g.id).map(|m| m.grammar().kernel), Some(g.kernel));
         }
         assert!(machine(Grammar::FIRST_FREE_ID).is_none());
+    }
+
+    /// Asks a stack for its checks once more when a program has come to rest.
+    fn ask_again<S: Stack>() {
+        let generator = Generator::new(S::grammar(), GenConfig::default(), 1);
+        let mut k = Kernel::<S>::new();
+        let mut asked = 0;
+        for (i, defects) in (0..300).zip([0, as_reported(S::defects())].into_iter().cycle()) {
+            run_to_rest(&mut k, &generator.program(i), Config { defects, ..Config::default() });
+            if k.stopped() || !k.at_rest() {
+                continue;
+            }
+            let before = k.st.clone();
+            let warnings = k.counts().warnings;
+            S::after_op(&k, &Op::default(), None, true);
+            assert_eq!(k.violation(), None, "program {i}");
+            assert!(k.st == before && k.counts().warnings == warnings, "program {i}");
+            asked += 1;
+        }
+        assert!(asked > 100, "{asked}");
+    }
+
+    #[test]
+    fn checks_that_are_asked_again_say_and_note_nothing_new() {
+        ask_again::<dragonfly::Dragonfly>();
+        ask_again::<freebsd::Freebsd>();
     }
 }
