@@ -60,13 +60,15 @@ impl Feedback {
     }
 }
 
+#[inline]
 fn mix(h: u32, v: u32) -> u32 {
     (h ^ v).wrapping_mul(0x9e37_79b1).rotate_left(15)
 }
 
-/// A number for the name of a point: from its length, beginning, middle and end, because
-/// this is asked at every point that a run passes.
-fn number(name: &str) -> u32 {
+/// A number for the name of a point: from its length, beginning, middle and end. Of a name
+/// that is written where it is passed the compiler knows it.
+#[inline]
+pub(super) fn number(name: &str) -> u32 {
     let bytes = name.as_bytes();
     let n = bytes.len();
     let four = |at: usize| {
@@ -87,23 +89,26 @@ impl Ctx {
         &self.accounts[usize::from(self.fibers[usize::from(self.current())].account.get())]
     }
 
-    /// The current thread passes a yield point or a fallible call.
-    pub(super) fn note_passed(&self, name: &str, failed: bool) {
+    /// On account `a` a yield point or a fallible call is passed whose name has this
+    /// number.
+    #[inline]
+    pub(super) fn note_passed(&self, a: &Account, number: u32) {
         if self.feedback.on.get() {
-            let a = self.account();
-            let name = number(name);
-            a.way.set(mix(a.way.get(), name));
-            if failed {
-                self.feedback.note(Kind::Fault, a.verb.get().into(), name);
-            }
+            a.way.set(mix(a.way.get(), number));
         }
     }
 
-    /// The current thread is parked.
-    pub(super) fn note_parked(&self, name: &str) {
+    /// A call on account `a` is made to fail.
+    pub(super) fn note_failed(&self, a: &Account, number: u32) {
         if self.feedback.on.get() {
-            let a = self.account();
-            a.parked_at.set(number(name));
+            self.feedback.note(Kind::Fault, a.verb.get().into(), number);
+        }
+    }
+
+    /// The current thread, on account `a`, is parked.
+    pub(super) fn note_parked(&self, a: &Account, number: u32) {
+        if self.feedback.on.get() {
+            a.parked_at.set(number);
             self.feedback.note(Kind::Park, a.verb.get().into(), a.parked_at.get());
         }
     }

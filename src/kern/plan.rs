@@ -10,6 +10,7 @@
 //! list elements of an operation. They hold while the clock stands still.
 
 use super::cell::F;
+use super::feedback::number;
 use super::sched::{Ctx, FiberState, Switch};
 use super::slab::ObjRef;
 use super::trace::What;
@@ -27,17 +28,22 @@ pub(super) const FUEL: u32 = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct Account {
     yields: F<u32>,
-    /// From which yield point on the slow path is taken: the one to park at, or the end of
-    /// the step budget; all, when they are recorded or named.
+    /// From which yield point on there is more to do than to count it: `planned_yield`, or
+    /// all, when features are noted.
     next_yield: F<u32>,
+    /// The yield point to park at, or the end of the step budget; all, when they are
+    /// recorded or named.
+    planned_yield: F<u32>,
     /// Yield points that it had passed when the clock last moved.
     since: F<u32>,
     preempt_at: F<u32>,
     preempt_for: F<u8>,
     calls: F<u32>,
     fail_at: F<u32>,
-    /// From which fallible call on the slow path is taken.
+    /// The same for fallible calls: from which on there is more to do than to count it, and
+    /// from which on it may fail.
     next_call: F<u32>,
+    planned_call: F<u32>,
     persistent: F<bool>,
     /// Name of the call that a persistent ordinal fault has failed.
     failing: Cell<Option<&'static str>>,
@@ -71,10 +77,13 @@ impl Ctx {
 
     /// Sets from where on the points of an account take the slow path.
     fn look_out(&self, a: &Account) {
-        let all = self.watched.get() || a.named.get();
+        let all = self.recording.get() || a.named.get();
         let budget = a.since.get() + STEP_BUDGET;
-        a.next_yield.set(if all { 0 } else { a.preempt_at.get().min(budget) });
-        a.next_call.set(if all { 0 } else { a.fail_at.get() });
+        a.planned_yield.set(if all { 0 } else { a.preempt_at.get().min(budget) });
+        a.planned_call.set(if all { 0 } else { a.fail_at.get() });
+        let noted = self.feedback.on.get();
+        a.next_yield.set(if noted { 0 } else { a.planned_yield.get() });
+        a.next_call.set(if noted { 0 } else { a.planned_call.get() });
     }
 
     pub(super) fn plan_named(&self, points: &[NamedPoint]) {
@@ -102,15 +111,21 @@ impl Ctx {
         let a = &self.accounts[self.polled.get() as usize];
         let n = a.yields.inc();
         if n >= a.next_yield.get() {
-            self.yield_slow(a, n, name);
+            self.yield_noted(a, n, name, number(name));
         }
         Switch::new(self)
     }
 
+    fn yield_noted(&self, a: &Account, n: u32, name: &'static str, number: u32) {
+        self.note_passed(a, number);
+        if n >= a.planned_yield.get() {
+            self.yield_planned(a, n, name, number);
+        }
+    }
+
     #[cold]
-    fn yield_slow(&self, a: &Account, n: u32, name: &'static str) {
+    fn yield_planned(&self, a: &Account, n: u32, name: &'static str, number: u32) {
         self.record(|| What::Yield(name));
-        self.note_passed(name, false);
         if n >= a.since.get() + STEP_BUDGET {
             self.violate(&rules::ENDLESS, ObjRef::NONE, ObjRef::NONE, [n, 0]);
             // Whatever layer ends the run: this thread never would.
@@ -127,7 +142,7 @@ impl Ctx {
             a.preempt_at.set(u32::MAX);
             self.look_out(a);
             self.bump(|c| c.preempted += 1);
-            self.note_parked(name);
+            self.note_parked(a, number);
             self.record(|| What::Park(name));
         }
     }
@@ -147,11 +162,16 @@ impl Ctx {
     pub fn fails(&self, name: &'static str) -> bool {
         let a = &self.accounts[self.polled.get() as usize];
         let n = a.calls.inc();
-        n >= a.next_call.get() && self.fails_slow(a, n, name)
+        n >= a.next_call.get() && self.fails_noted(a, n, name, number(name))
+    }
+
+    fn fails_noted(&self, a: &Account, n: u32, name: &'static str, number: u32) -> bool {
+        self.note_passed(a, number);
+        n >= a.planned_call.get() && self.fails_planned(a, n, name, number)
     }
 
     #[cold]
-    fn fails_slow(&self, a: &Account, n: u32, name: &'static str) -> bool {
+    fn fails_planned(&self, a: &Account, n: u32, name: &'static str, number: u32) -> bool {
         let by_ordinal = if n == a.fail_at.get() {
             if a.persistent.get() {
                 a.failing.set(Some(name));
@@ -165,8 +185,8 @@ impl Ctx {
         if failed {
             a.injected.inc();
             self.bump(|c| c.injected += 1);
+            self.note_failed(a, number);
         }
-        self.note_passed(name, failed);
         self.record(|| What::Call(name, failed));
         failed
     }

@@ -181,8 +181,6 @@ pub struct Ctx {
     pub(super) frames: RefCell<[Vec<&'static Func>; MAX_FIBERS]>,
     pub(super) reached: F<u64>,
     pub(super) feedback: Feedback,
-    /// Recorded, or its features are noted: points take the slow path.
-    pub(super) watched: F<bool>,
 }
 
 /// Waits until the current thread may run on.
@@ -254,7 +252,6 @@ impl Ctx {
             frames: RefCell::default(),
             reached: F::new(0),
             feedback: Feedback::default(),
-            watched: F::new(false),
         }
     }
 
@@ -267,7 +264,6 @@ impl Ctx {
         feedback: bool,
     ) {
         self.feedback.reset(feedback);
-        self.watched.set(recording || feedback);
         for f in &self.fibers {
             f.generation.set(0);
         }
