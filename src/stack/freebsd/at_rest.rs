@@ -13,7 +13,6 @@ use super::lists::{Listed, chain};
 use super::objects::*;
 use super::route_tables::table;
 use crate::kern::slab::{ObjRef, Object, Slab};
-use std::cmp::Reverse;
 
 const NONE: ObjRef = ObjRef::NONE;
 const FAMILIES: [Af; 2] = [Af::Inet, Af::Inet6];
@@ -21,13 +20,14 @@ const FAMILIES: [Af; 2] = [Af::Inet, Af::Inet6];
 /// The checks at rest. Whether all is well.
 pub fn check(k: &K, on: &Listed) -> bool {
     let mut owned = Owned::default();
+    let keys = Keys::of(k);
     membership(k, on)
         && indices(k, on)
         && instances(k)
         && contents(k)
-        && prefixes(k, on, &mut owned)
-        && addresses(k, on, &mut owned)
-        && routers(k, on)
+        && prefixes(k, on, &keys, &mut owned)
+        && addresses(k, on, &keys, &mut owned)
+        && routers(k, on, &keys)
         && owners(k, on, &owned)
 }
 
@@ -165,17 +165,40 @@ fn contents(k: &K) -> bool {
 #[derive(Default)]
 struct Owned([u32; 2]);
 
-/// Where the route to `dst` is in its RIB, which is in order (I7).
-fn place(k: &K, af: Af, dst: Prefix) -> Option<usize> {
-    let key = |p: Prefix| (p.addr, Reverse(p.bits));
-    let len = usize::from(k.st.rib_len[af.index()].get()).min(TABLE);
-    let rib = &k.st.rib[af.index()][..len];
-    rib.binary_search_by_key(&key(dst), |rt| key(k.st.rts.raw(rt.get()).rt_dst.get())).ok()
+/// The destinations of both RIBs, side by side: many are looked for, and the RIBs are
+/// short.
+struct Keys {
+    addrs: [[Addr; TABLE]; 2],
+    bits: [[u8; TABLE]; 2],
+    len: [usize; 2],
+}
+
+impl Keys {
+    fn of(k: &K) -> Keys {
+        let mut keys = Keys { addrs: [[0; TABLE]; 2], bits: [[0; TABLE]; 2], len: [0; 2] };
+        for af in [V4, V6] {
+            let len = usize::from(k.st.rib_len[af].get()).min(TABLE);
+            let rows = k.st.rib[af][..len].iter();
+            for ((rt, addr), bits) in rows.zip(&mut keys.addrs[af]).zip(&mut keys.bits[af]) {
+                let dst = k.st.rts.raw(rt.get()).rt_dst.get();
+                (*addr, *bits) = (dst.addr, dst.bits);
+            }
+            keys.len[af] = len;
+        }
+        keys
+    }
+
+    /// Where the route to `dst` is: there is one at most (I7).
+    fn place(&self, af: Af, dst: Prefix) -> Option<usize> {
+        let i = af.index();
+        let keys = self.addrs[i].iter().zip(&self.bits[i]).take(self.len[i]);
+        keys.into_iter().position(|(&addr, &bits)| addr == dst.addr && bits == dst.bits)
+    }
 }
 
 /// What the route to `dst` leads to.
-fn route(k: &K, af: Af, dst: Prefix) -> Option<NhRef> {
-    let rt = k.st.rib[af.index()][place(k, af, dst)?].get();
+fn route(k: &K, keys: &Keys, af: Af, dst: Prefix) -> Option<NhRef> {
+    let rt = k.st.rib[af.index()][keys.place(af, dst)?].get();
     Some(k.st.rts.raw(rt).rt_nhop.get())
 }
 
@@ -186,8 +209,13 @@ fn by_interface(n: &Nhop) -> bool {
 
 impl Owned {
     /// Whether the route to `dst` is there and is what `is` says; if so, it has an owner.
-    fn owns(&mut self, k: &K, af: Af, dst: Prefix, is: impl Fn(&Nhop) -> bool) -> bool {
-        let Some(n) = place(k, af, dst) else { return false };
+    fn owns(
+        &mut self,
+        k: &K,
+        (keys, af, dst): (&Keys, Af, Prefix),
+        is: impl Fn(&Nhop) -> bool,
+    ) -> bool {
+        let Some(n) = keys.place(af, dst) else { return false };
         let rt = k.st.rib[af.index()][n].get();
         let NhRef::Nh(nh) = k.st.rts.raw(rt).rt_nhop.get() else { return false };
         let owns = is(k.st.nhops.raw(nh));
@@ -202,7 +230,7 @@ fn is_prefix_route(p: &NdPrefix, n: &Nhop) -> bool {
 }
 
 /// I17: a prefix that is on link has its route, and is the only one of its value.
-fn prefixes(k: &K, on: &Listed, owned: &mut Owned) -> bool {
+fn prefixes(k: &K, on: &Listed, keys: &Keys, owned: &mut Owned) -> bool {
     let st = &k.st;
     let online = |p: &NdPrefix| p.ndpr_stateflags.get() & NDPRF_ONLINK != 0;
     for (i, p) in st.prefixes.iter() {
@@ -210,7 +238,7 @@ fn prefixes(k: &K, on: &Listed, owned: &mut Owned) -> bool {
             continue;
         }
         let dst = p.ndpr_prefix.get();
-        if !owned.owns(k, Af::Inet6, dst, |n| is_prefix_route(p, n)) {
+        if !owned.owns(k, (keys, Af::Inet6, dst), |n| is_prefix_route(p, n)) {
             k.violate(&I17_ONLINK, ObjRef::of(i), NONE, [0, 0]);
             return false;
         }
@@ -255,21 +283,23 @@ fn is_self_route(k: &K, a: &Ifaddr, n: &Nhop) -> bool {
 
 /// I18: flags of addresses. The self route of an IPv4 address has no flag: it is owned by
 /// any address of that value on its interface.
-fn addresses(k: &K, on: &Listed, owned: &mut Owned) -> bool {
+fn addresses(k: &K, on: &Listed, keys: &Keys, owned: &mut Owned) -> bool {
     for (i, a) in k.st.ifas.iter() {
         let (flags, af) = (a.ifa_flags.get(), a.af.get());
         if on.addrhead >> i.slot() & 1 == 0 || af == Af::Link {
             continue;
         }
-        if flags & IFA_ROUTE != 0 && !owned.owns(k, af, ifa_prefix(k, a), |n| is_ifa_route(i, n)) {
+        if flags & IFA_ROUTE != 0
+            && !owned.owns(k, (keys, af, ifa_prefix(k, a)), |n| is_ifa_route(i, n))
+        {
             k.violate(&I18_IFA_ROUTE, ObjRef::of(i), NONE, [0, 0]);
             return false;
         }
         let host = Prefix::new(a.addr.get(), host_bits(af));
         let flagged = flags & IFA_RTSELF != 0;
         // Of an IPv4 address the route is its own even where the flag is not on it.
-        let owns =
-            (flagged || af == Af::Inet) && owned.owns(k, af, host, |n| is_self_route(k, a, n));
+        let owns = (flagged || af == Af::Inet)
+            && owned.owns(k, (keys, af, host), |n| is_self_route(k, a, n));
         if flagged && !owns {
             k.violate(&I18_IFA_RTSELF, ObjRef::of(i), NONE, [0, 0]);
             return false;
@@ -299,9 +329,9 @@ fn any_path(k: &K, nh: NhRef, is: impl Fn(&Nhop) -> bool) -> bool {
 }
 
 /// I18: routers.
-fn routers(k: &K, on: &Listed) -> bool {
+fn routers(k: &K, on: &Listed, keys: &Keys) -> bool {
     let st = &k.st;
-    let default = route(k, Af::Inet6, Prefix::new(0, 0));
+    let default = route(k, keys, Af::Inet6, Prefix::new(0, 0));
     for (i, d) in st.routers.iter() {
         if on.routers >> i.slot() & 1 == 0 {
             continue;

@@ -278,8 +278,8 @@ fn routing(k: &K, c: &mut Counts) -> bool {
 /// I1, I2, I4, I5 and the counters without a number.
 fn others(k: &K, c: &mut Counts) -> bool {
     let st = &k.st;
-    for slot in &st.ifindex_table {
-        if !count(k, &I13_IFINDEX, &st.ifnets, &mut c.ifnet, slot.get(), NONE) {
+    for slot in st.ifindex_table.iter().map(|slot| slot.get()).filter(|ifp| !ifp.is_null()) {
+        if !count(k, &I13_IFINDEX, &st.ifnets, &mut c.ifnet, slot, NONE) {
             return false;
         }
     }

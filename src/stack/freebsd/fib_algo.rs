@@ -17,7 +17,7 @@ use super::defects as d;
 use super::locks;
 use super::nhgrp_ctl::Paths;
 use super::nhop::family;
-use super::nhop_ctl::{hold, nhop_free_any, nhop_ref_any};
+use super::nhop_ctl::{free_last_any, hold, nhop_free_any, nhop_ref_any, release_any};
 use super::objects::*;
 use super::route_ctl::{RibCmdInfo, Rtm};
 use super::route_tables::{net_epoch_assert, prefixes, rn_match, table};
@@ -101,7 +101,13 @@ fn get_nhop_idx(k: &K, nh: NhRef) -> usize {
 /// reference. False when its index does not fit.
 #[track_caller]
 fn fib_ref_nhop(k: &K, fd: FdId, nh: NhRef) -> bool {
-    let (f, idx) = (&k[fd], get_nhop_idx(k, nh));
+    fib_ref_slot(k, &k[fd], nh, get_nhop_idx(k, nh))
+}
+
+/// The same, by its index.
+#[track_caller]
+#[inline]
+fn fib_ref_slot(k: &K, f: &FibData, nh: NhRef, idx: usize) -> bool {
     if idx >= capacity(k, f) {
         f.hit_nhops.set(true);
         return false;
@@ -350,12 +356,10 @@ fn flm_destroy_cb(k: &K, fd: FdId) {
 }
 
 /// `flm_dump_rib_item_cb`: one route more for the copy. The RIB is walked in key order.
-fn flm_dump_rib_item_cb(k: &K, fd: FdId, rt: RtId) -> FlmResult {
-    let f = &k[fd];
+fn flm_dump_rib_item_cb(f: &FibData, rt: &Rtentry, slot: usize) -> FlmResult {
     if f.fd_flm.get() == Flm::RadixLockless {
-        let slot = get_nhop_idx(k, k[rt].rt_nhop.get()) as u8;
         let n = usize::from(f.table_len.get());
-        f.table[n].set(FibEntry::new(k[rt].rt_dst.get(), slot));
+        f.table[n].set(FibEntry::new(rt.rt_dst.get(), slot as u8));
         f.table_len.inc();
     }
     Success
@@ -486,9 +490,12 @@ fn rib_unsubscribe_locked(k: &K, af: Af, fd: FdId) {
 }
 
 /// `sync_algo_cb`: one route of the dump.
-fn sync_algo_cb(k: &K, fd: FdId, rt: RtId) -> FlmResult {
+fn sync_algo_cb(k: &K, f: &FibData, rt: RtId) -> FlmResult {
     let _f = k.frame(&Func { name: "sync_algo_cb", file: FILE });
-    if fib_ref_nhop(k, fd, k[rt].rt_nhop.get()) { flm_dump_rib_item_cb(k, fd, rt) } else { Rebuild }
+    let rt = &k[rt];
+    let nh = rt.rt_nhop.get();
+    let slot = get_nhop_idx(k, nh);
+    if fib_ref_slot(k, f, nh, slot) { flm_dump_rib_item_cb(f, rt, slot) } else { Rebuild }
 }
 
 /// `sync_algo_end_cb`: all routes are dumped.
@@ -508,9 +515,11 @@ async fn sync_algo_end_cb(k: &K, fd: FdId, result: FlmResult) -> FlmResult {
 async fn sync_algo(k: &K, fd: FdId) -> FlmResult {
     let _f = k.frame(&Func { name: "sync_algo", file: FILE });
     let mut result = Success;
-    for rt in table(k, k[fd].af.get()) {
-        if result == Success {
-            result = sync_algo_cb(k, fd, rt);
+    let f = &k[fd];
+    for rt in table(k, f.af.get()) {
+        result = sync_algo_cb(k, f, rt);
+        if result != Success {
+            break;
         }
     }
     sync_algo_end_cb(k, fd, result).await
@@ -555,10 +564,12 @@ pub async fn destroy_fd_instance_epoch(k: &K, fd: FdId) {
     let slots = usize::from(k[fd].number_nhops.get()).min(NFIBNH);
     for (nh, count) in k[fd].nh_idx[..slots].iter().zip(&k[fd].nh_ref) {
         if count.get() != 0 {
-            let freed = nhop_free_any(k, nh.get());
+            let last = release_any(k, nh.get());
             // The slot has given its reference up.
             count.set(0);
-            freed.await;
+            if last {
+                free_last_any(k, nh.get()).await;
+            }
         }
     }
     fib_unref_algo(k, k[fd].fd_flm.get(), k[fd].af.get()).await;

@@ -134,17 +134,30 @@ async fn free_last(k: &K, nh: NhId) {
 /// `nhop_free_any`: gives the reference up at the call, like [`nhop_free`].
 #[track_caller]
 pub fn nhop_free_any(k: &K, nh: NhRef) -> impl Future<Output = ()> + '_ {
-    let last = match nh {
+    let last = release_any(k, nh);
+    async move {
+        if last {
+            free_last_any(k, nh).await;
+        }
+    }
+}
+
+/// The first half of [`nhop_free_any`]: gives the reference up; whether it was the last.
+#[track_caller]
+pub fn release_any(k: &K, nh: NhRef) -> bool {
+    match nh {
         NhRef::Null => false,
         NhRef::Nh(nh) => release(k, nh),
         NhRef::Nhg(nhg) => super::nhgrp_ctl::release(k, nhg),
-    };
-    async move {
-        match nh {
-            NhRef::Nh(nh) if last => free_last(k, nh).await,
-            NhRef::Nhg(nhg) if last => nhgrp_free(k, nhg).await,
-            _ => {}
-        }
+    }
+}
+
+/// Its second half, when it was the last.
+pub async fn free_last_any(k: &K, nh: NhRef) {
+    match nh {
+        NhRef::Null => {}
+        NhRef::Nh(nh) => free_last(k, nh).await,
+        NhRef::Nhg(nhg) => nhgrp_free(k, nhg).await,
     }
 }
 
