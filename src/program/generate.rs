@@ -269,6 +269,9 @@ pub(super) fn set_fault<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
     }
 }
 
+/// See [`Grammar::redraws`].
+const REDRAWS_OUT_OF: usize = 4;
+
 /// Which verb comes next.
 pub(super) struct Weights<'g> {
     verbs: &'g [Verb],
@@ -313,14 +316,11 @@ impl<'g> Weights<'g> {
 
     /// A random verb, where the grammar asks for it mostly one that finds what it needs.
     pub fn pick_for<S: Source>(&self, in_use: &InUse, rng: &mut Rng<S>) -> &'g Verb {
-        let mut verb = self.pick(rng);
-        for _ in 0..self.redraws {
-            if in_use.serves(verb) {
-                break;
-            }
-            verb = self.pick(rng);
-        }
-        verb
+        let verb = self.pick(rng);
+        let again = self.redraws != 0
+            && !in_use.serves(verb)
+            && rng.chance(usize::from(self.redraws), REDRAWS_OUT_OF);
+        if again { self.pick(rng) } else { verb }
     }
 }
 

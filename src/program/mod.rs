@@ -332,8 +332,8 @@ pub struct Grammar {
     pub booted: &'static [&'static str],
     /// Interfaces that come and go together.
     pub twins: &'static [[&'static str; 2]],
-    /// How often the generator draws another verb in place of one that needs what does not
-    /// exist.
+    /// In how many of four cases the generator draws again, once, when a verb needs what
+    /// does not exist.
     pub redraws: u8,
 }
 
