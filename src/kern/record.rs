@@ -7,8 +7,8 @@ use super::slab::ObjRef;
 use super::trace::{Backtrace, Event, Func, Trace, What};
 use std::panic::Location;
 
-/// Deepest stack of frames that is recorded.
-const MAX_FRAMES: usize = 48;
+/// Deepest stack of frames that is recorded; what is called below belongs to the deepest.
+const MAX_FRAMES: usize = 96;
 
 /// A function of the modelled kernel being executed while this guard lives.
 #[must_use = "the frame is popped when the guard is dropped"]
@@ -40,9 +40,10 @@ impl Ctx {
         let mut fr = self.frames.borrow_mut();
         let stack = &mut fr[fiber as usize];
         let depth = stack.len() as u8;
-        if stack.len() < MAX_FRAMES {
-            stack.push(f);
+        if stack.len() >= MAX_FRAMES {
+            return Frame { cx: self, at: None };
         }
+        stack.push(f);
         drop(fr);
         self.record(|| What::Enter(f));
         Frame { cx: self, at: Some((fiber, depth)) }

@@ -412,4 +412,18 @@ mod tests {
         ask_again::<dragonfly::Dragonfly>();
         ask_again::<freebsd::Freebsd>();
     }
+
+    #[test]
+    fn no_two_rules_or_defects_of_a_kernel_share_a_name() {
+        for g in GRAMMARS {
+            let m = machine(g.id).expect("every kernel of the grammars has a model");
+            let rules = m.rules().iter().chain(crate::shadow::rules::ALL).map(|r| r.name);
+            let defects = m.defects().iter().map(|d| d.id);
+            let mut names: Vec<_> = rules.chain(defects).collect();
+            let n = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), n, "{}: {names:?}", g.kernel);
+        }
+    }
 }

@@ -561,6 +561,11 @@ fn ng_node(k: &K, i: NodeId) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kern::Kernel;
+    use crate::kern::exec::{Config, run_to_rest};
+    use crate::kern::slab::Slab;
+    use crate::program::text;
+    use crate::stack::GRAMMARS;
 
     #[test]
     fn addresses_are_written_as_people_write_them() {
@@ -590,5 +595,56 @@ mod tests {
         let reported = IFF_DYING | IFF_MULTICAST | IFF_SIMPLEX | IFF_NOARP | IFF_POINTOPOINT;
         assert_eq!(reported, 2_132_112);
         assert_eq!(flags(reported, IF_FLAGS), "<POINTOPOINT,NOARP,SIMPLEX,MULTICAST,DYING>");
+    }
+
+    fn live<T: Object, const N: usize>(slab: &Slab<T, N>) -> Vec<ObjRef> {
+        slab.iter().map(|(i, _)| ObjRef::of(i)).collect()
+    }
+
+    #[test]
+    fn every_kind_of_object_has_a_dump_that_says_who_holds_it() {
+        let ops = "SIOCIFCREATE epair0a\nifup epair0a\nSIOCIFCREATE tun0\nopen tun0\n\
+                   NGM_MKPEER ng0\nppp_up ng0\nadvance 3s\n\
+                   SIOCAIFADDR_IN6 epair0a 2001:db8:1::1\nSIOCAIFADDR_IN6 epair0a 2001:db8:2::1\n\
+                   SIOCAIFADDR epair0a 10.0.0.1\nra epair0a\nroute_add 2001:db8::/64\n\
+                   route_append 2001:db8::/64 via router2\nresolve epair0a 10.0.0.2\n\
+                   connect tcp0 2001:db8::1\nsend tcp0\njoin udp0 224.0.0.251 epair0a\n";
+        let text = format!("# ifscrub 1\nkernel freebsd-14\n{ops}");
+        let p = text::parse(GRAMMARS, &text).expect("the test's program");
+        let mut k: K = Kernel::new();
+        run_to_rest(&mut k, &p, Config::default());
+        assert!(k.violation().is_none());
+        let st = &k.st;
+        let kinds = [
+            ("if_refcount", live(&st.ifnets)),
+            ("chlim", live(&st.exts)),
+            ("in_ifinfo", live(&st.ifinfos)),
+            ("ifa_refcnt", live(&st.ifas)),
+            ("ndpr_refcnt", live(&st.prefixes)),
+            ("refcnt", live(&st.routers)),
+            ("dad_refcnt", live(&st.dads)),
+            ("rt_nhop", live(&st.rts)),
+            ("nh_refcnt", live(&st.nhops)),
+            ("members", live(&st.nhgrps)),
+            ("fd_", live(&st.fds)),
+            ("lle_refcnt", live(&st.lles)),
+            ("inp_refcount", live(&st.inps)),
+            ("inm", live(&st.inms)),
+            ("ifma_refcount", live(&st.ifmas)),
+            ("bif_refcnt", live(&st.bpfs)),
+            ("", live(&st.softcs)),
+            ("nd_refs", live(&st.nodes)),
+        ];
+        for (class, (word, objects)) in kinds.into_iter().enumerate() {
+            assert!(!objects.is_empty(), "class {class} has none");
+            for obj in objects {
+                assert_eq!(usize::from(obj.class), class);
+                let lines = describe(&k, obj);
+                assert!(lines.iter().any(|l| l.contains(word)), "{word}: {lines:#?}");
+            }
+        }
+        let softcs = live(&st.softcs).into_iter().flat_map(|o| describe(&k, o));
+        let softcs: String = softcs.collect();
+        assert!(softcs.contains("TUN_OPEN") && softcs.contains("node "), "{softcs}");
     }
 }

@@ -194,3 +194,52 @@ fn set(bits: u32, names: &[&str]) -> String {
     let on = names.iter().enumerate().filter(|(i, _)| bits >> i & 1 != 0).map(|(_, n)| *n);
     on.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kern::slab::ObjRef;
+
+    #[test]
+    fn the_numbers_of_a_violation_are_put_into_words() {
+        let said = |rule, detail| {
+            let (obj, other) = (ObjRef::NONE, ObjRef::NONE);
+            explain(&Violation { rule, obj, other, detail, op: None, func: "" })
+        };
+        for (rule, detail, words) in [
+            (&inv::I01_IF_REFCOUNT, [1, census::DEAD], "held although it is freed"),
+            (&inv::I01_IF_REFCOUNT, [3, 2], "the counter says 3, 2 holder(s)"),
+            (&inv::I02_MEMBERSHIP, [1, 0], "on if_addrhead, not on its family's list"),
+            (&inv::I03_QUEUED_ONCE, [0, 2], "no reference, and still linked"),
+            (&inv::I03_QUEUED_ONCE, [0, 0], "no reference, and not queued"),
+            (&inv::I03_QUEUED_ONCE, [2, 1], "2 reference(s), and queued"),
+            (&inv::I06_DOUBLE_QUEUE, [0, 0], "queued, but freed"),
+            (&inv::I07_RIB, [0, 2], "RTF_UP, but not in the RIB"),
+            (&inv::I08_AFDATA, [0, 0], "it is NULL"),
+            (&inv::I08_AFDATA, [1, 0], "it is freed, and still set"),
+            (&inv::I13_IFINDEX, [4, 0], "slot 4"),
+            (&inv::I15_IF_FREE, [3, 0], "if_refcount is not 0, not IFF_DYING"),
+            (&inv::I16_LEAK, [0, 0], "off the RIB, and not queued"),
+            (&inv::I16_LEAK, [1, 0], "in the RIB, and queued"),
+            (&inv::I16_LEAK, [2, 0], "never finalized"),
+            (&inv::I16_LEAK, [3, 0], "its owner does not have it"),
+            (&inv::I16_NH_IDX, [7, 1], "index 7 of inet6"),
+            (&inv::LEAK_AT_END, [1, 0b10010], "tasks, netisr packets"),
+            (&inv::I17_ONLINK, [1, 0], "two prefixes of one value are NDPRF_ONLINK"),
+            (&inv::I19_ONE_INSTANCE, [2, 0], "2 linked instances"),
+            (&inv::I20_FIB_EQUALS_RIB, [5, u32::MAX], "entry 5 differs"),
+            (&inv::I20_FIB_EQUALS_RIB, [5, 4], "5 entries in the FIB, 4 in the RIB"),
+            (&inv::I20_REBUILD_PENDING, [1, 50], "the rebuild is 50 ms away"),
+            (&inv::I22_FREED_BUSY, [0, 0], "its callout is armed"),
+            (&inv::I22_FREED_BUSY, [1, 0], "its task is queued"),
+            (&inv::I22_FREED_BUSY, [1, 1], "its task is running"),
+        ] {
+            assert_eq!(said(rule, detail), words, "{} {detail:?}", rule.name);
+        }
+        let list = LIST_NAMES[0];
+        assert_eq!(said(&inv::I22_LISTS, [0, 1]), format!("twice on {list}"));
+        assert_eq!(said(&inv::I22_LISTS, [0, 2]), format!("the tail of {list}"));
+        assert!(said(&inv::I22_LISTS, [0, 0]).starts_with("its links on "));
+        assert_eq!(said(&inv::I22_DEAD_ON_LIST, [0, 0]), format!("on {list}"));
+    }
+}

@@ -524,6 +524,21 @@ mod tests {
             after(&format!("{one}advance 10ms\n")),
             after(&format!("{one}ifdown epair0a\n")),
             after(&format!("{one}join udp0 224.0.0.251 epair0a\n")),
+            after(&format!("{one}join udp0 224.0.0.251 epair0a\nleave udp0 224.0.0.251 epair0a\n")),
+            after(&format!("{one}join udp0 ff02::1:3 epair0a\n")),
+            after(&format!("{one}ra epair0a\n")),
+            after(&format!("{one}ra epair0a lifetime 30\n")),
+            after(&format!("{one}ra_queue epair0a\n")),
+            after(&format!("{one}ra_queue epair0a lifetime 30\n")),
+            after(&format!("{one}NGM_MKPEER ng0\n")),
+            after(&format!("{one}NGM_MKPEER ng0\nppp_up ng0\n")),
+            after(&format!("{one}resolve epair0a 10.0.0.2\n")),
+            after(&format!("{one}ifup epair0b\nepair_send epair0a\n")),
+            after(&format!("{one}SIOCIFDESTROY epair0a\n")),
+            after(&format!(
+                "{one}SIOCAIFADDR epair0a 10.0.1.1\nroute_add 192.0.2.0/24\n\
+                 route_append 192.0.2.0/24 via router2\n"
+            )),
         ];
         let distinct: std::collections::BTreeSet<_> = states.iter().collect();
         assert_eq!(distinct.len(), states.len());

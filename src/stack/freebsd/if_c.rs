@@ -96,9 +96,7 @@ pub async fn ifioctl(k: &K, name: u8, cmd: Ioctl) -> i32 {
     let held = k.hold(ObjRef::of(ifp), true);
     k.yield_at("ifioctl:ifunit_ref").await;
     let error = match cmd {
-        Ioctl::Sifflags(up) => siocsifflags(k, ifp, up).await,
-        Ioctl::Sifname => if_rename(k, ifp).await,
-        Ioctl::Sifdescr => if_setdescr(k, ifp).await,
+        Ioctl::Sifflags(_) | Ioctl::Sifname | Ioctl::Sifdescr => ifhwioctl(k, ifp, cmd).await,
         _ => pr_control(k, ifp, cmd).await,
     };
     drop(held);
@@ -121,9 +119,19 @@ async fn pr_control(k: &K, ifp: IfId, cmd: Ioctl) -> i32 {
     error
 }
 
-/// `ifhwioctl` of SIOCSIFFLAGS.
-async fn siocsifflags(k: &K, ifp: IfId, up: bool) -> i32 {
+/// `ifhwioctl` of SIOCSIFFLAGS, SIOCSIFNAME and SIOCSIFDESCR, which it answers itself; of
+/// others it would say ENOIOCTL.
+async fn ifhwioctl(k: &K, ifp: IfId, cmd: Ioctl) -> i32 {
     let _f = k.frame(&Func { name: "ifhwioctl", file: FILE });
+    match cmd {
+        Ioctl::Sifflags(up) => siocsifflags(k, ifp, up).await,
+        Ioctl::Sifname => if_rename(k, ifp).await,
+        _ => if_setdescr(k, ifp).await,
+    }
+}
+
+/// SIOCSIFFLAGS.
+async fn siocsifflags(k: &K, ifp: IfId, up: bool) -> i32 {
     let was_up = k[ifp].if_flags.get() & IFF_UP != 0;
     if was_up && !up {
         if_down(k, ifp).await;

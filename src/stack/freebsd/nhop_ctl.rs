@@ -11,7 +11,7 @@ use super::K;
 use super::if_c::{if_rele, if_try_ref, ifa_free, ifa_try_ref, ifnet_byindex};
 use super::invariants as inv;
 use super::nd6::nd_ifinfo;
-use super::nhgrp_ctl::{nhgrp_free, nhgrp_ref_object, nhgrp_try_ref_object};
+use super::nhgrp_ctl::{nhgrp_free, nhgrp_ref_object};
 use super::nhop::{find_nhop, link_nhop, unlink_nhop};
 use super::objects::*;
 use super::route_ctl::RtAddrinfo;
@@ -73,16 +73,6 @@ pub fn nhop_ref_any(k: &K, nh: NhRef) {
         NhRef::Null => {}
         NhRef::Nh(nh) => nhop_ref_object(k, nh),
         NhRef::Nhg(nhg) => nhgrp_ref_object(k, nhg),
-    }
-}
-
-/// The same, unless nobody holds it; whether it did.
-#[track_caller]
-pub fn nhop_try_ref_any(k: &K, nh: NhRef) -> bool {
-    match nh {
-        NhRef::Null => false,
-        NhRef::Nh(nh) => nhop_try_ref_object(k, nh),
-        NhRef::Nhg(nhg) => nhgrp_try_ref_object(k, nhg),
     }
 }
 
