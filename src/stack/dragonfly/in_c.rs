@@ -541,9 +541,11 @@ fn rollback_address(k: &K, ia: IfaId, oldaddr: Sin, faulty: bool, inserted: bool
 /// `in_addmulti`: sleeps for memory. Memberships are not modelled.
 async fn in_addmulti(k: &K) {
     let _f = k.frame(&Func { name: "in_addmulti", file: FILE });
+    k.crit_enter();
     let w = window_open(k, d::W6_ADD_CHAIN);
     k.yield_at("in_addmulti:kmalloc").await;
     window_close(k, w).await;
+    k.crit_exit();
 }
 
 /// `in_broadcast`: reads every `ifa_addr` of the interface.
