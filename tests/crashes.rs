@@ -2,14 +2,16 @@
 //! else; and every way in of the catalogue has one.
 //!
 //! A file named after a defect is about that defect alone: what `scripts/crashes` has found,
-//! or what `ifscrub minimize` has left of a program written for it.
+//! or what `ifscrub minimize` has left of a program written for it, which then says so in a
+//! comment and is not replaced by the script.
 
 mod support;
 
+use ifscrub::kern::trace::What;
 use ifscrub::program::{Program, Stop};
 use ifscrub::stack::{GRAMMARS, Kind, Machine, machine};
 use ifscrub::triage::credit::{Credited, credit};
-use ifscrub::triage::replay::run;
+use ifscrub::triage::replay::{recorded, run};
 use ifscrub::triage::sets;
 use ifscrub::triage::signature::signature;
 use std::path::{Path, PathBuf};
@@ -63,6 +65,15 @@ fn every_reproducer_is_about_the_defect_it_is_named_after() {
         let found = sets::display(m.defects(), c.credit & !m.defects()[d].needs);
         assert_eq!(found, m.defects()[d].id, "{}", path.display());
     }
+}
+
+#[test]
+fn no_reproducer_waits_for_a_lock_that_its_kernel_did_not_have() {
+    each(|name, p, set, _, m| {
+        let trace = recorded(m, p, set, None).trace;
+        let waits = trace.events.iter().any(|e| e.what == What::Block("control token"));
+        assert!(!waits, "{name}: somebody waits for the control token of the repaired model");
+    });
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod common;
 
 use common::{File, Ran, Step, defects_of, file, folder, machine_of, run};
+use ifscrub::hunt::goals::{GOALS, Goal};
 use ifscrub::kern::slab::ObjRef;
 use ifscrub::kern::trace::{Backtrace, What};
 use ifscrub::program::text;
@@ -212,4 +213,26 @@ fn c4_is_named_by_the_books_after_the_close() {
     assert_eq!(v.rule.name, "I6-hash");
     assert_eq!(f.operation(v.op.expect("an operation breaks it")), "close tap0");
     assert_eq!(v.op, Some(2), "the first close");
+}
+
+#[test]
+fn the_hunt_goes_for_what_c1_and_c3_show_and_c4_does_not() {
+    let goal = GOALS.iter().find(|g| g.kernel == "dragonfly-2007").expect("the panic of 2007");
+    let shows = |goal: &Goal, name| {
+        let p = file(&folder("tests/field"), name).program;
+        let mut m = machine_of(&p);
+        let defects = defects_of(&*m, &p);
+        goal.shown_by(&mut *m, &p, defects)
+    };
+    assert!(shows(goal, "c1-2007-panic"));
+    assert!(shows(goal, "c3-2007-panic"));
+    assert!(!shows(goal, "c4-2007-dead-on-list"));
+
+    // The same fault with another function anywhere below it is another panic.
+    for i in 0..goal.below.len() {
+        let mut below = goal.below.to_vec();
+        below[i] = "sppp_set_ip_addr";
+        let other = Goal { below: below.leak(), ..*goal };
+        assert!(!shows(&other, "c1-2007-panic"), "without {}", goal.below[i]);
+    }
 }

@@ -64,7 +64,16 @@ const DRAGONFLY_2007: Goal = Goal {
     with: &["w4-scrub-stack-pointer"],
     fault: FaultKind::Poison,
     function: "rtrequest1",
-    below: &["rtrequest1_msghandler"],
+    // The message is served above the frames of its sender, which waits.
+    below: &[
+        "rtrequest1_msghandler",
+        "rtable_cpu 0",
+        "lwkt_domsg",
+        "rtrequest1_global",
+        "rtinit",
+        "in_ifinit",
+        "in_control",
+    ],
     // Read through ifa_dstaddr: the interface is point-to-point.
     follows: "dst->sa_family",
     shows: &[

@@ -2,16 +2,15 @@
 //!
 //! *Clean under a repair* means clean at the preemptions and faults as named, and at every
 //! other position of the same operations' preemptions and faults: a repair that merely
-//! shifts a yield point cures nothing. [`everywhere`] runs them all; [`credit`](super::credit)
+//! shifts a yield point cures nothing. Where a program has several such points, all their
+//! combinations are tried, up to a bound above which one of them moves at a time.
+//! [`everywhere`] runs them all; [`credit`](super::credit)
 //! asks whether each is clean, the [matrix](super::matrix) what each of them shows.
 
 use super::replay::{Passed, recorded, run};
 use crate::kern::exec::Outcome;
-use crate::program::{FAIL_PERSISTENT, PointKind, Program, Stop};
+use crate::program::{FAIL_PERSISTENT, MAX_FAIL_AT, PointKind, Program, Stop};
 use crate::stack::Machine;
-
-/// How many positions of one operation are tried.
-const POSITIONS: usize = 40;
 
 /// The longest preemption that is tried, beside the program's own.
 const LONGEST: u8 = 3;
@@ -41,7 +40,8 @@ pub fn everywhere(
     if !look(m, ordinals, &replay.outcome) {
         return false;
     }
-    let points = Positions::of(ordinals, &Passed::of(&replay.trace, ordinals.ops.len()));
+    let passed = Passed::of(&replay.trace, ordinals.ops.len());
+    let points = Positions::of(ordinals, &passed, m.grammar().max_preempt_at);
     let product = points.iter().try_fold(1usize, |n, x| n.checked_mul(x.at.len()));
     let mut varied = ordinals.clone();
     let mut go_on = |p: &Program| {
@@ -86,7 +86,7 @@ struct Positions {
 
 impl Positions {
     /// The positions of the points of `p`, which has ordinals only.
-    fn of(p: &Program, passed: &Passed) -> Vec<Positions> {
+    fn of(p: &Program, passed: &Passed, max_preempt_at: u8) -> Vec<Positions> {
         let mut all = Vec::new();
         for (i, op) in p.ops.iter().enumerate() {
             if op.preempt_at != 0 {
@@ -96,7 +96,7 @@ impl Positions {
                     lengths.push(op.preempt_for);
                 }
                 let kind = PointKind::Preempt;
-                let at = ordinals(passed.names(kind, i).len(), op.preempt_at)
+                let at = ordinals(passed.names(kind, i).len(), max_preempt_at, op.preempt_at)
                     .flat_map(|n| lengths.iter().map(move |&k| (n, k)))
                     .collect();
                 all.push(Positions { op: i, kind, at, original });
@@ -104,7 +104,7 @@ impl Positions {
             if op.fail_at() != 0 {
                 let kind = PointKind::Fail { persistent: op.fail_persistent() };
                 let calls = passed.names(kind, i).len();
-                let at = ordinals(calls, op.fail_at()).map(|n| (n, 0)).collect();
+                let at = ordinals(calls, MAX_FAIL_AT, op.fail_at()).map(|n| (n, 0)).collect();
                 all.push(Positions { op: i, kind, at, original: (op.fail_at(), 0) });
             }
         }
@@ -122,9 +122,9 @@ impl Positions {
     }
 }
 
-/// The first positions of `count`, and the original one wherever it is.
-fn ordinals(count: usize, original: u8) -> impl Iterator<Item = u8> {
-    let last = u8::try_from(count.min(POSITIONS)).unwrap_or(u8::MAX);
+/// The positions of `count` that a program can name, and the original one wherever it is.
+fn ordinals(count: usize, max: u8, original: u8) -> impl Iterator<Item = u8> {
+    let last = u8::try_from(count).unwrap_or(u8::MAX).min(max);
     (1..=last).chain((original > last).then_some(original))
 }
 
@@ -156,6 +156,15 @@ mod tests {
         assert_eq!(seen[..2], [(2, 5, 0); 2], "as named, and as an ordinal");
         let positions = [1, 2].map(|at| [1, 2, 3, 5].map(|length| (at, length, 0)));
         assert_eq!(seen[2..], positions.concat());
+    }
+
+    #[test]
+    fn every_position_that_a_program_can_name_is_tried() {
+        let last = |count, max, original| ordinals(count, max, original).last();
+        assert_eq!(last(47, 63, 1), Some(47));
+        assert_eq!(last(80, 63, 1), Some(63));
+        assert_eq!(last(300, 255, 1), Some(255));
+        assert_eq!(ordinals(2, 63, 5).collect::<Vec<_>>(), [1, 2, 5]);
     }
 
     #[test]

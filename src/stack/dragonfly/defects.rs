@@ -10,7 +10,9 @@
 //! control plane: an operation holds the *control token* from before its first lookup to
 //! its end. `in-control-unserialized` opens that: with it on, each of the windows that
 //! the facts list (W2, W5 to W9) is a switch of its own that lets go of the token across
-//! one blocking call, so that each way in has a local repair: to keep the token there.
+//! the blocking calls that belong to it, so that each way in has a local repair: to keep
+//! the token there. Each call of in_control that may sleep belongs to one of them: with all
+//! of them on, nobody ever waits for the token (`tests/unserialized.rs`).
 
 use crate::stack::{Defect, Kind, Reach};
 
@@ -102,16 +104,18 @@ pub const IFINDEX_HOLE: u8 = 41;
 pub const CONNECT_AFTER_HANDOVER: u8 = 42;
 /// in_losing deletes what has taken its route's place.
 pub const IN_LOSING_DELETES_SUCCESSOR: u8 = 43;
+/// A routing socket's request passes the CPUs while an address changes.
+pub const RTSOCK_UNSERIALIZED: u8 = 44;
 /// C2 hypothesis: rtrequest1 ADD takes no reference.
-pub const C2_NO_IFAREF_ADD: u8 = 44;
+pub const C2_NO_IFAREF_ADD: u8 = 45;
 /// C2 hypothesis: rtrequest1 RESOLVE takes no reference.
-pub const C2_NO_IFAREF_RESOLVE: u8 = 45;
+pub const C2_NO_IFAREF_RESOLVE: u8 = 46;
 /// C2 hypothesis: rtfree drops twice.
-pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 46;
+pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 47;
 /// C2 hypothesis: the failed insert drops twice.
-pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 47;
+pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 48;
 /// C5 hypothesis: freed on a CPU that does not own it.
-pub const C5_WRONG_CPU: u8 = 48;
+pub const C5_WRONG_CPU: u8 = 49;
 
 const UNSERIALIZED: u64 = 1 << IN_CONTROL_UNSERIALIZED;
 
@@ -179,20 +183,20 @@ pub static DEFECTS: &[Defect] = &[
     window(
         "c1-ifinit-serializer-wait",
         "list membership",
-        "sys/netinet/in.c:in_ifinit",
-        "W2, C1: the ia is held bare while in_ifinit waits for the serializer; a SIOCDIFADDR may finish, and the corpse is hashed again",
+        "sys/netinet/in.c:in_ifinit; in_control (SIOCSIFDSTADDR)",
+        "W2, C1: the ia is held bare while in_ifinit waits for the serializer, or for the driver under it; a SIOCDIFADDR may finish, and the corpse is hashed again",
     ),
     window(
         "w5-scrub-add-window",
         "missing hold",
-        "sys/netinet/in.c:in_ifinit",
+        "sys/netinet/in.c:in_ifinit; in_control (SIOCAIFADDR)",
         "W5: between the scrub and the ADD the ia has no route and no IFA_ROUTE; a SIOCDIFADDR frees it and the ADD takes a reference on a corpse",
     ),
     window(
         "w6-add-chain",
         "race",
         "sys/netinet/in.c:in_ifinit",
-        "W6: IFA_ROUTE is still clear while the ADD visits the CPUs; a SIOCDIFADDR's scrub does nothing and later CPUs add routes to an unlisted ia",
+        "W6: IFA_ROUTE is still clear while the ADD visits the CPUs; a SIOCDIFADDR's scrub does nothing and later CPUs add routes to an unlisted ia; what sleeps after the ADD is open, too",
     ),
     window(
         "w7-ifadown-migration",
@@ -204,7 +208,7 @@ pub static DEFECTS: &[Defect] = &[
         "w8-double-difaddr",
         "double free",
         "sys/netinet/in.c:in_control",
-        "W8: two SIOCDIFADDR find the same ia; the second unlinks and frees it again",
+        "W8: two SIOCDIFADDR find the same ia, and sleep in the scrub, the event and the tail (which a failed first SIOCSIFADDR shares); the second unlinks and frees it again",
     ),
     window(
         "w9-two-creators",
@@ -236,14 +240,16 @@ pub static DEFECTS: &[Defect] = &[
         "W13: a pointer into ia_addr goes to another CPU in a message, with no reference",
         "ours: the address is copied before the message is sent",
     ),
-    d(
-        "w14-rtadd-bare-ifa",
-        "missing hold",
-        Preemption,
-        "sys/net/rtsock.c:route_output; sys/net/route.c:rtrequest1",
-        "W14: the ifa found on CPU 0 goes to the next CPUs in the request with no reference",
-        "ours: the control token is taken",
-    ),
+    Defect {
+        id: "w14-rtadd-bare-ifa",
+        class: "missing hold",
+        kind: Kind::WayIn,
+        reach: Preemption,
+        needs: 1 << RTSOCK_UNSERIALIZED,
+        source: "sys/net/route.c:rtrequest1, rtrequest1_msghandler",
+        what: "W14: the ifa that RTM_ADD finds on CPU 0 goes to the next CPUs in the request with no reference",
+        repair: "ours: the request holds the ifa, and ends where it has been deleted meanwhile",
+    },
     d(
         "w4-scrub-stack-pointer",
         "stale pointer",
@@ -486,14 +492,16 @@ pub static DEFECTS: &[Defect] = &[
         "SIOCSIFNETMASK changes the mask of an address whose interface route keeps the old one; no later DELETE finds that route",
         "ours: the route is moved to the new mask",
     ),
-    d(
-        "ifindex-hole",
-        "stale pointer",
-        Preemption,
-        "sys/net/if.c:ifa_ifwithnet",
-        "the index of an interface that was detached meanwhile names an empty slot of ifindex2ifnet, which is followed",
-        "ours: an empty slot has no address",
-    ),
+    Defect {
+        id: "ifindex-hole",
+        class: "stale pointer",
+        kind: Kind::WayIn,
+        reach: Preemption,
+        needs: 1 << RTSOCK_UNSERIALIZED,
+        source: "sys/net/if.c:ifa_ifwithnet",
+        what: "the index of an interface that was detached while the request was on its way names an empty slot of ifindex2ifnet, which is followed",
+        repair: "ours: an empty slot has no address",
+    },
     d(
         "connect-after-handover",
         "timer",
@@ -509,6 +517,14 @@ pub static DEFECTS: &[Defect] = &[
         "sys/netinet/in_pcb.c:in_losing",
         "a cached redirect that is long out of the tree, or goes while its DELETE is under way, is deleted by its key, which may be an interface route's by now",
         "ours: only a route that is in the tree is deleted, and on each CPU only a redirect's",
+    ),
+    d(
+        "rtsock-unserialized",
+        "race",
+        Preemption,
+        "sys/net/rtsock.c:route_output",
+        "the routing socket's request goes from CPU to CPU beside set commands: what they add or delete meanwhile is there on one CPU and not on another, and a route of a deleted address stays",
+        "ours: the control token is taken",
     ),
     hypothesis(
         "c2-no-ifaref-add",
@@ -554,6 +570,7 @@ mod tests {
             (IFADOWN_NCPUS2, "ifadown-ncpus2"),
             (C4_TAPCLOSE_ZEROES, "c4-tapclose-zeroes"),
             (REXMT_OUTSIDE_TCP_THREAD, "rexmt-outside-tcp-thread"),
+            (RTSOCK_UNSERIALIZED, "rtsock-unserialized"),
             (C5_WRONG_CPU, "c5-wrong-cpu"),
         ] {
             assert_eq!(DEFECTS[bit as usize].id, id);

@@ -216,6 +216,11 @@ fn ifaddr(k: &K, id: IfaId) -> Vec<String> {
             ));
         }
     }
+    k.for_holds(|_, o, counted| {
+        if counted && o == ObjRef::of(id) {
+            holders.push("a request on its way over the CPUs".to_string());
+        }
+    });
     let n = holders.len();
     out.push(format!("held by {n}: {}", if n == 0 { "nobody".into() } else { holders.join("; ") }));
     out

@@ -100,6 +100,7 @@ pub async fn if_detach(k: &K, ifp: IfId) {
     let _f = k.frame(&Func { name: "if_detach", file: FILE });
     let _ifp = k.hold(ObjRef::of(ifp), false);
     k.yield_at("if_detach:ifnet_detach_event").await;
+    k.crit_enter();
     if_down(k, ifp).await;
     k[ifp].if_lladdr.set(IfaId::NULL);
     loop {
@@ -107,8 +108,10 @@ pub async fn if_detach(k: &K, ifp: IfId) {
         if ifa.is_null() || !k.fuel() {
             break;
         }
-        if ifa_family(k, ifa) == AF_INET {
-            let req = AliasReq { addr: k[ifa].ia_addr.get().addr, ..AliasReq::default() };
+        // The request is what ifa_addr points at, which need not be ia_addr (W4).
+        let sa = load_sa(k, k[ifa].ifa_addr.get(), "ifa->ifa_addr->sa_family");
+        if let Some(Sin { family: AF_INET, addr }) = sa {
+            let req = AliasReq { addr, ..AliasReq::default() };
             if in_control(k, Cmd::Difaddr, ifp, req).await == 0 {
                 continue;
             }
@@ -139,6 +142,7 @@ pub async fn if_detach(k: &K, ifp: IfId) {
     if !st.ifnet.remove(ifp, |i| &k[i].if_link) {
         k.kernel_fault(crate::shadow::FaultKind::Null, ObjRef::of(ifp), "*ifp->if_link.tqe_prev");
     }
+    k.crit_exit();
     super::invariants::check_detached(k, ifp);
 }
 

@@ -215,9 +215,15 @@ pub async fn ppp_nak(k: &K, name: u8, addr: u32) -> i32 {
     0
 }
 
-/// The driver notices loopback (`if_down`) or its end (`if_up` in sppp_lcp_tlu).
+/// The driver takes its interface down or up by itself. sppp does when it notices loopback
+/// (`if_down` in sppp_lcp_RCR) and when the line is good (`if_up` in sppp_lcp_tlu); for the
+/// other point-to-point drivers this stands for what the tree has in sl and ppp.
 pub async fn link_change(k: &K, name: u8, up: bool) -> i32 {
-    let _f = k.frame(&Func { name: "sppp_lcp_RCR", file: FILE });
+    let _f = k.frame(match (super::verbs::IFS[usize::from(name)], up) {
+        ("sppp0", false) => &Func { name: "sppp_lcp_RCR", file: FILE },
+        ("sppp0", true) => &Func { name: "sppp_lcp_tlu", file: FILE },
+        _ => &Func { name: "link_change", file: "the driver" },
+    });
     control_enter(k, Some(d::W12_IFUNROUTE_WALK)).await;
     let ifp = ifunit(k, name);
     if ifp.is_null() {

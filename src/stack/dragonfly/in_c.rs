@@ -8,6 +8,7 @@ use super::lwkt::*;
 use super::objects::*;
 use super::route::{Old, Req, mask, plen, rtinit};
 use super::{EADDRNOTAVAIL, EDESTADDRREQ, EINVAL, ENOBUFS};
+use crate::kern::hands::Hold;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
 use crate::shadow::FaultKind;
@@ -101,7 +102,9 @@ fn in_control_lookup(k: &K, cmd: Cmd, ifp: IfId, req: &AliasReq) -> IfaId {
     ia
 }
 
-/// `in_control`. The caller has the control token, where the repairs ask for it.
+/// `in_control`. The caller has the control token, where the repairs ask for it. Every
+/// call of it that may sleep is the window of one way in, so that nothing is serialized as
+/// reported.
 pub async fn in_control(k: &K, cmd: Cmd, ifp: IfId, req: AliasReq) -> i32 {
     let _f = k.frame(&Func { name: "in_control", file: FILE });
     let mut ia = in_control_lookup(k, cmd, ifp, &req);
@@ -124,15 +127,16 @@ pub async fn in_control(k: &K, cmd: Cmd, ifp: IfId, req: AliasReq) -> i32 {
         ia = new;
         ia_is_new = true;
     }
-    let _ia = hold_ia(k, ia);
+    let mut hand = Some(hold_ia(k, ia));
 
     let error = match cmd {
         Cmd::Sifdstaddr => return sifdstaddr(k, ifp, ia, req.dst.unwrap_or(0), p2p).await,
         Cmd::Sifnetmask => return sifnetmask(k, ifp, ia, req.mask.unwrap_or(0)).await,
         Cmd::Sifaddr => {
-            let error = in_ifinit(k, ifp, ia, Sin::inet(req.addr), true).await;
+            let error = in_ifinit(k, ifp, ia, Sin::inet(req.addr), true, &mut hand).await;
             if error == 0 {
-                k.yield_at("in_control:ifaddr_event").await;
+                drop(hand);
+                ifaddr_event(k, d::W6_ADD_CHAIN).await;
                 return 0;
             }
             if !ia_is_new {
@@ -141,26 +145,30 @@ pub async fn in_control(k: &K, cmd: Cmd, ifp: IfId, req: AliasReq) -> i32 {
             error
         }
         Cmd::Aifaddr => {
-            let error = aifaddr(k, ifp, ia, &req, p2p, ia_is_new).await;
+            let error = aifaddr(k, ifp, ia, &req, p2p, ia_is_new, &mut hand).await;
             if error == 0 {
-                k.yield_at("in_control:ifaddr_event").await;
+                drop(hand);
+                ifaddr_event(k, d::W6_ADD_CHAIN).await;
+                return 0;
             }
-            if error == 0 || !ia_is_new {
+            if !ia_is_new {
                 return error;
             }
             error
         }
         Cmd::Difaddr => {
             // An address whose route cannot be scrubbed loses it in in_ifadown.
+            let w = window_open(k, d::W8_DOUBLE_DIFADDR);
             let _ = in_ifscrub(k, ifp, ia, Old::default()).await;
+            window_close(k, w).await;
             in_ifadown(k, ia, true).await;
-            k.yield_at("in_control:ifaddr_event").await;
+            ifaddr_event(k, d::W8_DOUBLE_DIFADDR).await;
             0
         }
         Cmd::Sifflags => return EINVAL,
     };
 
-    let w = if cmd == Cmd::Difaddr { window_open(k, d::W8_DOUBLE_DIFADDR) } else { 0 };
+    let w = window_open(k, d::W8_DOUBLE_DIFADDR);
     lwkt_serialize_enter(k, ifp, "in_control:lwkt_serialize_enter").await;
     addrhead_remove(k, ifp, ia);
     in_ifaddrhead_remove(k, ia);
@@ -172,6 +180,13 @@ pub async fn in_control(k: &K, cmd: Cmd, ifp: IfId, req: AliasReq) -> i32 {
         super::invariants::check_deleted(k, ia);
     }
     error
+}
+
+/// `EVENTHANDLER_INVOKE(ifaddr_event)`: the handlers may sleep.
+async fn ifaddr_event(k: &K, way_in: u8) {
+    let w = window_open(k, way_in);
+    k.yield_at("in_control:ifaddr_event").await;
+    window_close(k, w).await;
 }
 
 /// The allocation of in_control: a zeroed in_ifaddr on two of its three lists.
@@ -196,6 +211,7 @@ fn in_ifaddr_alloc(k: &K, ifp: IfId) -> Option<IfaId> {
     a.ia_subnetmask.set(0);
     a.ia_netmask.set(0);
     a.ifa_ifp.set(ifp);
+    k.crit_enter();
     k.record(|| What::List("in_ifaddrhead", true, ObjRef::of(ia)));
     k.st.in_ifaddrhead.insert_tail(ia, |i| &k[i].ia_link);
     k.record(|| What::List("if_addrhead", true, ObjRef::of(ia)));
@@ -204,6 +220,7 @@ fn in_ifaddr_alloc(k: &K, ifp: IfId) -> Option<IfaId> {
     a.ifa_dstaddr.set(Sa::Dst(ia));
     a.ifa_netmask.set(Sa::Mask(ia));
     a.ia_sockmask.set(Sin::inet(0));
+    k.crit_exit();
     Some(ia)
 }
 
@@ -237,7 +254,15 @@ async fn restore_route(k: &K, ifp: IfId, ia: IfaId) {
 }
 
 /// `case SIOCAIFADDR`.
-async fn aifaddr(k: &K, ifp: IfId, ia: IfaId, req: &AliasReq, p2p: bool, ia_is_new: bool) -> i32 {
+async fn aifaddr(
+    k: &K,
+    ifp: IfId,
+    ia: IfaId,
+    req: &AliasReq,
+    p2p: bool,
+    ia_is_new: bool,
+    hand: &mut Option<Hold<'_>>,
+) -> i32 {
     let a = &k[ia];
     let saved = (a.ia_sockmask.get(), a.ia_subnetmask.get(), a.ia_dstaddr.get());
     let mut scrubbed = false;
@@ -245,7 +270,7 @@ async fn aifaddr(k: &K, ifp: IfId, ia: IfaId, req: &AliasReq, p2p: bool, ia_is_n
     let mut mask_is_new = false;
     let mut error = 0;
     if let Some(m) = req.mask {
-        match in_ifscrub(k, ifp, ia, Old::default()).await {
+        match aifaddr_scrub(k, ifp, ia).await {
             Ok(did) => {
                 scrubbed |= did;
                 k[ia].ia_sockmask.set(Sin::inet(m));
@@ -256,7 +281,7 @@ async fn aifaddr(k: &K, ifp: IfId, ia: IfaId, req: &AliasReq, p2p: bool, ia_is_n
         }
     }
     if let (Some(dst), true, 0) = (req.dst, p2p, error) {
-        match in_ifscrub(k, ifp, ia, Old::default()).await {
+        match aifaddr_scrub(k, ifp, ia).await {
             Ok(did) => {
                 scrubbed |= did;
                 k[ia].ia_dstaddr.set(Sin::inet(dst));
@@ -266,7 +291,7 @@ async fn aifaddr(k: &K, ifp: IfId, ia: IfaId, req: &AliasReq, p2p: bool, ia_is_n
         }
     }
     if error == 0 && (host_is_new || mask_is_new) {
-        error = in_ifinit(k, ifp, ia, Sin::inet(req.addr), false).await;
+        error = in_ifinit(k, ifp, ia, Sin::inet(req.addr), false, hand).await;
     }
     if error != 0 && !ia_is_new && !k.on(d::AIFADDR_NO_UNDO) {
         let a = &k[ia];
@@ -280,7 +305,15 @@ async fn aifaddr(k: &K, ifp: IfId, ia: IfaId, req: &AliasReq, p2p: bool, ia_is_n
     error
 }
 
-/// `case SIOCSIFNETMASK`.
+/// The scrub of SIOCAIFADDR before a mask or a destination changes.
+async fn aifaddr_scrub(k: &K, ifp: IfId, ia: IfaId) -> Result<bool, i32> {
+    let w = window_open(k, d::W5_SCRUB_ADD_WINDOW);
+    let result = in_ifscrub(k, ifp, ia, Old::default()).await;
+    window_close(k, w).await;
+    result
+}
+
+/// `case SIOCSIFNETMASK`. As reported it does not sleep.
 async fn sifnetmask(k: &K, ifp: IfId, ia: IfaId, m: u32) -> i32 {
     let a = &k[ia];
     let saved = (a.ia_sockmask.get(), a.ia_subnetmask.get());
@@ -386,8 +419,16 @@ fn class_mask(addr: u32) -> u32 {
     }
 }
 
-/// `in_ifinit`: gives `ia` the address `sin`, and its interface route.
-async fn in_ifinit(k: &K, ifp: IfId, ia: IfaId, sin: Sin, scrub: bool) -> i32 {
+/// `in_ifinit`: gives `ia` the address `sin`, and its interface route. Once that is done
+/// nobody up to in_control follows the pointer any more, and it leaves the caller's `hand`.
+async fn in_ifinit(
+    k: &K,
+    ifp: IfId,
+    ia: IfaId,
+    sin: Sin,
+    scrub: bool,
+    hand: &mut Option<Hold<'_>>,
+) -> i32 {
     let _f = k.frame(&Func { name: "in_ifinit", file: FILE });
     let w = window_open(k, d::C1_IFINIT_SERIALIZER_WAIT);
     lwkt_serialize_enter(k, ifp, "in_ifinit:lwkt_serialize_enter").await;
@@ -473,6 +514,7 @@ async fn in_ifinit(k: &K, ifp: IfId, ia: IfaId, sin: Sin, scrub: bool) -> i32 {
         return error;
     }
     set_ifa_route(k, ia, true);
+    *hand = None;
     if if_flags & IFF_MULTICAST != 0 {
         in_addmulti(k).await;
     }
@@ -499,7 +541,11 @@ fn rollback_address(k: &K, ia: IfaId, oldaddr: Sin, faulty: bool, inserted: bool
 /// `in_addmulti`: sleeps for memory. Memberships are not modelled.
 async fn in_addmulti(k: &K) {
     let _f = k.frame(&Func { name: "in_addmulti", file: FILE });
+    k.crit_enter();
+    let w = window_open(k, d::W6_ADD_CHAIN);
     k.yield_at("in_addmulti:kmalloc").await;
+    window_close(k, w).await;
+    k.crit_exit();
 }
 
 /// `in_broadcast`: reads every `ifa_addr` of the interface.

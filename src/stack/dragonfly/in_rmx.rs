@@ -20,6 +20,7 @@ pub const RTQ_TIMEOUT: u64 = 10 * 60 * 1000;
 
 /// `in_addroute`: false when the tree has that key already.
 pub fn in_addroute(k: &K, cpu: usize, rt: RtId) -> bool {
+    let _f = k.frame(&Func { name: "in_addroute", file: FILE });
     let r = &k[rt];
     if r.rt_flags.get() & (RTF_HOST | RTF_CLONING) == 0 {
         r.rt_flags.set(r.rt_flags.get() | RTF_PRCLONING);
@@ -67,6 +68,7 @@ pub fn in_matchroute(k: &K, cpu: usize, dst: u32) -> RtId {
 
 /// `in_closeroute`: the last reference gives a clone to in_rtqtimo.
 pub fn in_closeroute(k: &K, rt: RtId) {
+    let _f = k.frame(&Func { name: "in_closeroute", file: FILE });
     let r = &k[rt];
     let f = r.rt_flags.get();
     if f & RTF_UP != 0

@@ -11,7 +11,7 @@ use super::objects::*;
 use super::route::{HOST, plen, table};
 use super::verbs;
 use crate::kern::queue::Place;
-use crate::kern::slab::ObjRef;
+use crate::kern::slab::{ObjRef, Object};
 use crate::program::Op;
 use crate::shadow::Rule;
 
@@ -441,6 +441,12 @@ fn census(k: &K) {
             return k.violate(&I9_RT_REFCNT, ObjRef::of(id), NONE, detail);
         }
     }
+    // A request on its way over the CPUs holds the address that it has found.
+    k.for_holds(|_, o, counted| {
+        if counted && o.class == Ifaddr::CLASS {
+            ifa_refs[usize::from(o.slot)] += 1;
+        }
+    });
     for (id, a) in st.ifa.iter() {
         let holders = ifa_refs[id.slot()] + u32::from(a.implicit.get());
         if a.ifa_refcnt.get().wrapping_add(1) != holders {

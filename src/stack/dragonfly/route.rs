@@ -12,6 +12,7 @@ use super::{
     EADDRNOTAVAIL, EAFNOSUPPORT, EDQUOT, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, ENOBUFS,
     EOPNOTSUPP, ESRCH,
 };
+use crate::kern::hands::Hold;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
 use crate::shadow::FaultKind;
@@ -277,12 +278,18 @@ pub async fn rtrequest1_global(k: &K, req: Req, info: &mut RtInfo, callback: Cal
     let mut ms_error = -1;
     let mut cpu = 0;
     let mut undo: Option<i32> = None;
+    // The ifa that the first CPU finds: the others take it from the request.
+    let mut hand = None;
     while cpu < k.ncpus() {
+        if hand.is_some() && !k.on(d::W14_RTADD_BARE_IFA) && !is_listed(k, info.ifa) {
+            undo = Some(ENETUNREACH);
+            break;
+        }
         k.lock(rtable_portfn(cpu)).await;
         k.set_cpu(cpu);
         let error = {
             let _t = rtable_thread(k, cpu);
-            rtrequest1_msghandler(k, req, info, callback)
+            rtrequest1_msghandler(k, req, info, callback, &mut hand)
         };
         k.unlock(rtable_portfn(cpu));
         if k.stopped() {
@@ -312,6 +319,13 @@ pub async fn rtrequest1_global(k: &K, req: Req, info: &mut RtInfo, callback: Cal
             k.yield_at("rtrequest1_msghandler:lwkt_forwardmsg").await;
         }
     }
+    // Ours: the request gives the ifa back.
+    if let Some(h) = hand {
+        drop(h);
+        if !k.on(d::W14_RTADD_BARE_IFA) {
+            ifafree(k, info.ifa);
+        }
+    }
     if let Some(error) = undo {
         // Ours: take back what the CPUs before this one have added.
         for c in (0..cpu).rev() {
@@ -331,6 +345,32 @@ pub async fn rtrequest1_global(k: &K, req: Req, info: &mut RtInfo, callback: Cal
     ms_error
 }
 
+/// The ifa that an ADD has found on its first CPU, for the others: as reported it goes to
+/// them bare.
+fn take_found(k: &K, ifa: IfaId) -> Hold<'_> {
+    if k.on(d::W14_RTADD_BARE_IFA) {
+        return hold_ia(k, ifa);
+    }
+    ifaref(k, ifa);
+    k.hold(ObjRef::of(ifa), true)
+}
+
+/// Ours: whether an address is on its interface's list still.
+fn is_listed(k: &K, ifa: IfaId) -> bool {
+    let mut ifp = k.st.ifnet.first.get();
+    while !ifp.is_null() && k.fuel() {
+        let mut i = k[ifp].if_addrhead.first.get();
+        while !i.is_null() && k.fuel() {
+            if i == ifa {
+                return true;
+            }
+            i = k[i].ifa_link.next.get();
+        }
+        ifp = k[ifp].if_link.next.get();
+    }
+    false
+}
+
 /// Ours: deletes what rtrequest1 has just added on this CPU.
 fn rtrequest1_undo(k: &K, info: &RtInfo) {
     let mut back =
@@ -342,9 +382,16 @@ fn rtrequest1_undo(k: &K, info: &RtInfo) {
 }
 
 /// `rtrequest1_msghandler`: the request on this CPU.
-fn rtrequest1_msghandler(k: &K, req: Req, info: &mut RtInfo, callback: Callback) -> i32 {
+fn rtrequest1_msghandler<'k>(
+    k: &'k K,
+    req: Req,
+    info: &mut RtInfo,
+    callback: Callback,
+    hand: &mut Option<Hold<'k>>,
+) -> i32 {
     let _f = k.frame(&Func { name: "rtrequest1_msghandler", file: FILE });
     let mut rt = RtId::NULL;
+    let finds = req == Req::Add && info.ifa.is_null();
     let error = if req == Req::Delete && replaced(k, info) {
         ESRCH
     } else {
@@ -352,6 +399,9 @@ fn rtrequest1_msghandler(k: &K, req: Req, info: &mut RtInfo, callback: Callback)
     };
     if k.stopped() {
         return error;
+    }
+    if finds && error == 0 && k.mycpuid() + 1 < k.ncpus() {
+        *hand = Some(take_found(k, info.ifa));
     }
     if !rt.is_null() {
         rtunref(k, rt);
@@ -396,6 +446,14 @@ pub fn free_deleted(k: &K, error: i32, rt: RtId) {
 /// with a reference for the others.
 pub fn rtrequest1(k: &K, req: Req, info: &mut RtInfo, ret: Option<&mut RtId>) -> i32 {
     let _f = k.frame(&Func { name: "rtrequest1", file: FILE });
+    k.crit_enter();
+    let error = rtrequest1_crit(k, req, info, ret);
+    k.crit_exit();
+    error
+}
+
+/// What rtrequest1 does in its critical section.
+fn rtrequest1_crit(k: &K, req: Req, info: &mut RtInfo, ret: Option<&mut RtId>) -> i32 {
     let cpu = k.mycpuid();
     let Some(dst) = load_sa(k, info.dst, "dst->sa_family") else { return EINVAL };
     if dst.family != AF_INET {
@@ -582,6 +640,7 @@ pub fn ifa_rtrequest(k: &K, ifa: IfaId, req: Req, rt: RtId) {
 
 /// `rt_fixdelete`: a clone of a route being deleted goes with it.
 fn rt_fixdelete(k: &K, rt: RtId, rt0: RtId) {
+    let _f = k.frame(&Func { name: "rt_fixdelete", file: FILE });
     if k[rt].rt_parent.get() == rt0 && k[rt].rt_flags.get() & (RTF_CLONING | RTF_PRCLONING) == 0 {
         rtrequest_delete(k, rt);
     }
@@ -589,6 +648,7 @@ fn rt_fixdelete(k: &K, rt: RtId, rt0: RtId) {
 
 /// `rt_fixchange`: a clone that a route just added or changed covers goes.
 fn rt_fixchange(k: &K, rt: RtId, rt0: RtId) {
+    let _f = k.frame(&Func { name: "rt_fixchange", file: FILE });
     let r = &k[rt];
     let parent = r.rt_parent.get();
     if parent.is_null() || r.rt_flags.get() & (RTF_CLONING | RTF_PRCLONING) != 0 {
@@ -605,6 +665,7 @@ fn rt_fixchange(k: &K, rt: RtId, rt0: RtId) {
 
 /// `rt_setgate`. `fresh`: the route has no gateway yet.
 pub fn rt_setgate(k: &K, rt: RtId, dst: Sin, gate: Sa, fresh: bool) -> i32 {
+    let _f = k.frame(&Func { name: "rt_setgate", file: FILE });
     let cpu = k.mycpuid();
     let Some(gate) = load_sa(k, gate, "gate->sa_len") else { return EINVAL };
     let r = &k[rt];

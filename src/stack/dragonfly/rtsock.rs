@@ -26,7 +26,7 @@ pub struct RouteReq {
 /// `route_output`, as far as RTM_ADD, RTM_DELETE, RTM_CHANGE and RTM_LOCK go.
 pub async fn route_output(k: &K, req: Req, callback: Callback, r: RouteReq) -> i32 {
     let _f = k.frame(&Func { name: "route_output", file: FILE });
-    control_enter(k, Some(d::W14_RTADD_BARE_IFA)).await;
+    control_enter(k, Some(d::RTSOCK_UNSERIALIZED)).await;
     if k.fails("route_output:kmalloc") {
         control_exit(k);
         return ENOBUFS;
