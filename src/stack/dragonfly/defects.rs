@@ -102,16 +102,18 @@ pub const IFINDEX_HOLE: u8 = 41;
 pub const CONNECT_AFTER_HANDOVER: u8 = 42;
 /// in_losing deletes what has taken its route's place.
 pub const IN_LOSING_DELETES_SUCCESSOR: u8 = 43;
+/// arp_rtrequest ignores that rt_setgate found no memory.
+pub const ARP_SETGATE_IGNORED: u8 = 44;
 /// C2 hypothesis: rtrequest1 ADD takes no reference.
-pub const C2_NO_IFAREF_ADD: u8 = 44;
+pub const C2_NO_IFAREF_ADD: u8 = 45;
 /// C2 hypothesis: rtrequest1 RESOLVE takes no reference.
-pub const C2_NO_IFAREF_RESOLVE: u8 = 45;
+pub const C2_NO_IFAREF_RESOLVE: u8 = 46;
 /// C2 hypothesis: rtfree drops twice.
-pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 46;
+pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 47;
 /// C2 hypothesis: the failed insert drops twice.
-pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 47;
+pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 48;
 /// C5 hypothesis: freed on a CPU that does not own it.
-pub const C5_WRONG_CPU: u8 = 48;
+pub const C5_WRONG_CPU: u8 = 49;
 
 const UNSERIALIZED: u64 = 1 << IN_CONTROL_UNSERIALIZED;
 
@@ -509,6 +511,14 @@ pub static DEFECTS: &[Defect] = &[
         "sys/netinet/in_pcb.c:in_losing",
         "a cached redirect that is long out of the tree, or goes while its DELETE is under way, is deleted by its key, which may be an interface route's by now",
         "ours: only a route that is in the tree is deleted, and on each CPU only a redirect's",
+    ),
+    d(
+        "arp-setgate-ignored",
+        "error path",
+        Fault,
+        "sys/netinet/if_ether.c:arp_rtrequest",
+        "without memory for a link-level gateway an interface route keeps its IPv4 one, into which sdl_type and sdl_index are written: that CPU's route differs from the others'",
+        "ours: rtrequest1 makes a route with room for either, so that this call needs no memory",
     ),
     hypothesis(
         "c2-no-ifaref-add",

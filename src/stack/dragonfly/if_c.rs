@@ -58,7 +58,6 @@ pub fn if_attach(k: &K, name: u8, driver: Driver, flags: u16) -> IfId {
     i.if_flags.set(flags);
     i.open.set(false);
     i.tun_dstaddr.set(false);
-    i.detaching.set(false);
     i.if_addrhead.init();
     i.if_link.zero();
     k.st.ifnet.insert_tail(ifp, |i| &k[i].if_link);
@@ -100,6 +99,7 @@ pub async fn if_detach(k: &K, ifp: IfId) {
     let _f = k.frame(&Func { name: "if_detach", file: FILE });
     let _ifp = k.hold(ObjRef::of(ifp), false);
     k.yield_at("if_detach:ifnet_detach_event").await;
+    k.crit_enter();
     if_down(k, ifp).await;
     k[ifp].if_lladdr.set(IfaId::NULL);
     loop {
@@ -122,7 +122,6 @@ pub async fn if_detach(k: &K, ifp: IfId) {
         }
         ifafree_list(k, ifa);
     }
-    k[ifp].detaching.set(true);
     let origcpu = k.mycpuid();
     let end = if k.on(d::W15_IFDETACH_NCPUS2) { ncpus2(k) } else { k.ncpus() };
     for cpu in 0..end {
@@ -139,6 +138,7 @@ pub async fn if_detach(k: &K, ifp: IfId) {
     if !st.ifnet.remove(ifp, |i| &k[i].if_link) {
         k.kernel_fault(crate::shadow::FaultKind::Null, ObjRef::of(ifp), "*ifp->if_link.tqe_prev");
     }
+    k.crit_exit();
     super::invariants::check_detached(k, ifp);
 }
 
