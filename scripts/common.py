@@ -187,9 +187,10 @@ def json_of(command, accepted=(0, 1), **options):
     return json.loads(done.stdout)
 
 
-def catalogue(command):
-    """The defects by their name."""
-    return {d["id"]: d for d in json_of([command, "defects", "--json"])}
+def catalogue(command, kernel=None):
+    """The defects by their name, of one kernel or of all."""
+    only = ["--kernel", kernel] if kernel else []
+    return {d["id"]: d for d in json_of([command, "defects", "--json", *only])}
 
 
 def table(rows, right=()):

@@ -2,8 +2,9 @@
 //!
 //! `hunt` looks for violations, `run` replays programs, `minimize` and `credit` triage
 //! one, `matrix` says what proposed repairs do about a panic, `convert` changes the form of
-//! a program, `defects` lists the switches. Results go to stdout, everything else to stderr. Exit codes: 0 as expected, 1 a violation (or a defect not
-//! found), 2 bad input, 3 a bug of the harness itself.
+//! a program, `defects` lists the switches and `verbs` what programs can say. Results go to
+//! stdout, everything else to stderr. Exit codes: 0 as expected, 1 a violation (or a defect
+//! not found), 2 bad input, 3 a bug of the harness itself.
 //!
 //! It works on a list of [`Model`]s. A stack outside of this library gets all of the above
 //! by a `main` that calls [`run_with`] with its own list.
@@ -16,6 +17,7 @@ mod matrix;
 mod output;
 mod run;
 mod triage;
+mod verbs;
 
 use crate::hunt::HarnessBug;
 use crate::hunt::round::words;
@@ -51,7 +53,8 @@ Exit codes: 0 as expected, 1 violation (or a defect not found), 2 bad input, 3 h
 Examples:
   ifscrub hunt                             go for the reported panics
   ifscrub run crashes/dragonfly-2007/*.ops replay programs
-  ifscrub defects                          what can be switched on";
+  ifscrub defects                          what can be switched on
+  ifscrub verbs                            what a program can say";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -62,6 +65,7 @@ enum Command {
     Matrix(matrix::Args),
     Convert(convert::Args),
     Defects(defects::Args),
+    Verbs(verbs::Args),
 }
 
 /// Why a command could not do its work.
@@ -159,6 +163,7 @@ fn dispatch(models: &'static [Model], command: Command) -> Done {
         Command::Matrix(args) => matrix::matrix(models, &args),
         Command::Convert(args) => convert::convert(models, &args),
         Command::Defects(args) => defects::defects(models, &args),
+        Command::Verbs(args) => verbs::verbs(models, &args),
     }
 }
 

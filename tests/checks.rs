@@ -200,16 +200,29 @@ const AT_REST: &[Corruption] = &[
     }),
     (&inv::I10_RT_POINTERS, [0, 2], |w| w.k[w.route[1]].rt_ifp.set(w.em1)),
     (&inv::I10_RT_POINTERS, [0, 2], |w| w.k[w.route[1]].rt_ifp.set(IfId::NULL)),
+    (&inv::I10_RT_POINTERS, [0, 2], |w| w.k[w.route[1]].rt_ifp.set(w.k.st.loif.get())),
     (&inv::I12_CPUS_DIFFER, [0, 0], |w| delete_route(&w.k, w.user[1])),
     (&inv::I12_CPUS_DIFFER, [0, 0], |w| delete_route(&w.k, w.route[2])),
     (&inv::I12_CPUS_DIFFER, [0, 0], |w| {
         // The same key, but not the same kind of route.
         w.k[w.user[1]].rt_flags.set(w.k[w.user[1]].rt_flags.get() & !RTF_GATEWAY);
     }),
+    (&inv::I12_CPUS_DIFFER, [0, 0], |w| {
+        w.k[w.user[1]].rt_flags.set(w.k[w.user[1]].rt_flags.get() | RTF_MODIFIED);
+    }),
+    (&inv::I12_CPUS_DIFFER, [0, 0], |w| w.k[w.user[1]].rt_gateway.set(Gateway::Inet(1))),
+    (&inv::I12_CPUS_DIFFER, [0, 0], |w| w.k[w.route[1]].rt_gateway.set(Gateway::Inet(1))),
+    (&inv::I12_CPUS_DIFFER, [0, 0], |w| w.k[w.route[2]].rt_gateway.set(Gateway::Link(9, false))),
+    (&inv::I12_CPUS_DIFFER, [0, 0], |w| {
+        // Elsewhere than where I10 looks.
+        w.k[w.user[1]].by_loopback.set(true);
+        w.k[w.user[1]].rt_ifp.set(w.k.st.loif.get());
+    }),
     (&inv::I13_CLONES, [0, 0], |w| {
         out_of_tree(&w.k, w.route[0]);
         flags_off(&w.k, w.route[0], RTF_UP);
     }),
+    (&inv::I13_CLONES, [1, 0], |w| w.k[w.clone].rt_ifa.set(w.b)),
     (&inv::I14_LLINFO, [0, 0], |w| flags_off(&w.k, w.clone, RTF_LLINFO)),
     (&inv::I14_LLINFO, [0, 0], |w| w.k[w.clone].rt_llinfo.set(LaId::NULL)),
     (&inv::I14_LLINFO, [0, 0], |w| w.k[w.la].la_rt.set(w.route[0])),
@@ -257,6 +270,11 @@ const AT_ONCE: &[Corruption] = &[
     (&inv::I16_FAILED_CHANGED, [12, 0], |w| {
         w.user.into_iter().for_each(|rt| delete_route(&w.k, rt));
         check_op(&w.k, &op("route_add 10.0.0.1 via 10.0.0.1"), Some(12));
+    }),
+    (&inv::I16_FAILED_CHANGED, [49, 0], |w| {
+        // Not only what asks for a change must leave things as they are.
+        w.k[w.a].ia_dstaddr.set(Sin::inet(1));
+        check_op(&w.k, &op("tcp_connect tcp0 10.0.0.2"), Some(49));
     }),
     (&inv::I16_NOT_REPORTED, [0x0a00_0002, 0], |w| {
         check_op(&w.k, &op("SIOCAIFADDR em0 10.0.0.2"), Some(0));

@@ -13,7 +13,7 @@ use ifscrub::kern::trace::What;
 use ifscrub::stack::dragonfly::if_c::ifunit;
 use ifscrub::stack::dragonfly::invariants as inv;
 use ifscrub::stack::dragonfly::objects::*;
-use ifscrub::stack::dragonfly::route::{HOST, mask, rn_find};
+use ifscrub::stack::dragonfly::route::{HOST, mask, rn_find, rtlookup};
 use ifscrub::triage::sets;
 use support::world::*;
 
@@ -201,14 +201,77 @@ fn a_loopbacks_destination_is_its_address_and_no_others_is() {
 }
 
 #[test]
-fn a_route_may_go_by_way_of_the_loopback_and_by_no_other_interface() {
+fn arps_entry_of_an_own_address_goes_by_way_of_the_loopback_and_no_other_route_does() {
     let outcome = clean(1, &["SIOCAIFADDR em0 10.0.0.1", "arp_resolve 10.0.0.1"]);
     assert_eq!(results(&outcome), [0, 0]);
+    for other in [|w: &World| w.route[0], |w: &World| w.user[0], |w: &World| w.clone] {
+        let w = World::new();
+        let own = rtlookup(&w.k, 0x0a00_0001);
+        w.k[own].rt_refcnt.dec();
+        assert_eq!(w.k[own].rt_ifp.get(), w.k.st.loif.get());
+        assert_eq!(check(&w.k), None);
+        let rt = other(&w);
+        w.k[rt].rt_ifp.set(w.k.st.loif.get());
+        // Neither the interface's route, nor the user's, nor the entry of another host, even
+        // where ARP has done it.
+        inv::note_by_loopback(&w.k, rt);
+        assert_rule(&w, &inv::I10_RT_POINTERS, ObjRef::of(rt));
+    }
+}
+
+#[test]
+fn an_own_addresss_entry_stays_with_the_loopback_when_the_address_changes_and_with_no_other() {
+    let lines = [
+        "SIOCAIFADDR em0 10.0.0.1",
+        "route_add_iface 10.0.0.1 if em0",
+        "SIOCSIFADDR em0 10.0.0.2",
+        "arp_resolve 10.0.0.1",
+    ];
+    assert_eq!(results(&clean(2, &lines)), [0, 0, 0, 0]);
     let w = World::new();
-    w.k[w.route[0]].rt_ifp.set(w.k.st.loif.get());
-    assert_eq!(check(&w.k), None);
-    w.k[w.route[0]].rt_ifp.set(w.em1);
-    assert_rule(&w, &inv::I10_RT_POINTERS, ObjRef::of(w.route[0]));
+    let own = rtlookup(&w.k, 0x0a00_0001);
+    w.k[own].rt_refcnt.dec();
+    w.k[own].rt_ifp.set(w.em1);
+    assert_rule(&w, &inv::I10_RT_POINTERS, ObjRef::of(own));
+}
+
+// ---- I17: who edits the lists -----------------------------------------------------
+
+/// SIOCSIFFLAGS stays in the driver, under the serializer.
+const UNDER_THE_SERIALIZER: [&str; 3] = [
+    "SIOCAIFADDR sppp0 0.0.0.0 dst 10.0.0.2",
+    "ppp_up sppp0",
+    "SIOCSIFFLAGS sppp0  preempt if_ioctl:driver#1 for 1",
+];
+
+#[test]
+fn the_serialized_control_plane_edits_lists_beside_a_serializer_and_ppp_on_its_own_does_not() {
+    // sppp_set_ip_addr never takes the serializer.
+    let lines: Vec<_> =
+        UNDER_THE_SERIALIZER.into_iter().chain(["ppp_nak sppp0 10.0.0.3"]).collect();
+    let outcome = run(1, "w12-ifunroute-walk", &lines);
+    assert!(outcome.clean(), "{}", support::shown(&outcome));
+    assert_eq!(results(&outcome), [0, 0, 0, 0]);
+    breaks("I17-edits", 1, "c1-sppp-unserialized w12-ifunroute-walk", &lines);
+    // Nobody else inside: an edit without anything is whole under the giant lock.
+    let alone = [lines[0], lines[1], "SIOCSIFFLAGS sppp0", lines[3]];
+    let outcome = run(1, "c1-sppp-unserialized w12-ifunroute-walk", &alone);
+    assert!(outcome.clean(), "{}", support::shown(&outcome));
+}
+
+#[test]
+fn a_critical_section_edits_lists_beside_a_serializer() {
+    // if_detach is one throughout. What is wrong here is that the interface is freed.
+    breaks(
+        "freed-in-hands",
+        1,
+        "detach-unserialized",
+        &[
+            "SIOCIFCREATE gif0",
+            "SIOCSIFFLAGS gif0  preempt if_ioctl:driver#1 for 1",
+            "SIOCIFDESTROY gif0",
+        ],
+    );
 }
 
 // ---- I12: the CPUs' tables --------------------------------------------------------
@@ -393,4 +456,13 @@ fn what_the_user_deleted_excuses_no_change_of_the_address_itself() {
     let lines: Vec<_> = REPLACED.iter().copied().chain([failing]).collect();
     // The new mask stays.
     breaks("I16-failed-changed", 1, "aifaddr-no-undo", &lines);
+}
+
+#[test]
+fn a_call_that_fails_beside_another_is_not_judged() {
+    // At its end SIOCSIFADDR is under way: what has changed may be its doing.
+    let changing = "SIOCSIFADDR em0 10.0.0.2  preempt rtrequest1_global:lwkt_domsg#1 for 1";
+    let lines = ["SIOCAIFADDR em0 10.0.0.1", changing, "udp_send udp0 192.168.0.1"];
+    let outcome = clean(1, &lines);
+    assert_eq!(results(&outcome), [0, 65, 0]);
 }

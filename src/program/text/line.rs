@@ -17,7 +17,7 @@ pub struct ParseError {
     pub column: usize,
     /// What was expected and what was found.
     pub message: String,
-    /// What may have been meant.
+    /// What may have been meant, or what there is.
     pub help: Option<String>,
 }
 
@@ -41,6 +41,12 @@ impl ParseError {
         if let Some((_, c)) = nearest.filter(|&(d, c)| d <= c.len().div_ceil(3)) {
             self.help = Some(format!("did you mean `{c}`?"));
         }
+        self
+    }
+
+    /// Adds what to do, where nothing is known to have been meant.
+    pub(super) fn or_help(mut self, help: impl FnOnce() -> String) -> Self {
+        self.help = self.help.or_else(|| Some(help()));
         self
     }
 }

@@ -112,7 +112,9 @@ fn no_control_characters(line: &Line<'_>) -> Result<(), ParseError> {
         None => Ok(()),
         Some((i, c)) => {
             let code = u32::from(c);
-            Err(line.error(i + 1, format!("expected text, found control character U+{code:04X}")))
+            let message = format!("expected text, found control character U+{code:04X}");
+            let error = line.error(i + 1, message);
+            Err(error.or_help(|| "remove it; tab, CR and newline are the only ones".to_string()))
         }
     }
 }
@@ -145,7 +147,8 @@ impl Parser<'_> {
                 "expected an operation, found header line `{}` after the first operation",
                 word.text
             );
-            return Err(line.error(word.column, message));
+            let error = line.error(word.column, message);
+            return Err(error.or_help(|| "move it up, before all operations".to_string()));
         }
         let taken = match word.text {
             "kernel" => self.grammar.is_some(),
@@ -237,7 +240,9 @@ impl Parser<'_> {
         }
         while let Some(token) = next {
             if !is_name(token.text) || token.text == "none" {
-                return Err(line.expected("the name of a defect", next));
+                let help = "names are of letters, digits and `-`; `none` stands alone";
+                let error = line.expected("the name of a defect", next);
+                return Err(error.or_help(|| help.to_string()));
             }
             names.push(token.text.to_string());
             next = line.next();
@@ -250,7 +255,9 @@ impl Parser<'_> {
     fn settle(&self, line: &Line<'_>, found: &str) -> Result<&'static Grammar, ParseError> {
         let Some(g) = self.grammar else {
             let message = format!("expected a `kernel` line, found {found}");
-            return Err(line.error(1, message));
+            let kernels: Vec<_> = self.grammars.iter().map(|g| g.kernel).collect();
+            let help = || format!("write `kernel NAME`; NAME is {}", one_of(&kernels));
+            return Err(line.error(1, message).or_help(help));
         };
         if let Some((Thresholds::Small, number, column)) = self.thresholds
             && !g.thresholds
@@ -263,7 +270,7 @@ impl Parser<'_> {
         {
             let (kernel, max) = (g.kernel, g.max_ifindex);
             let message = match max {
-                0 => format!("`{kernel}` has no `ifindex`"),
+                0 => format!("expected no `ifindex` line for `{kernel}`, found one"),
                 _ => {
                     format!("expected an interface index of 1 to {max} for `{kernel}`, found `{n}`")
                 }
@@ -285,7 +292,7 @@ impl Parser<'_> {
         let Some(verb) = g.verb_named(word.text) else {
             let error = line.expected(format!("a verb of `{}`", g.kernel), Some(word));
             let known = g.verbs.iter().map(|v| v.name).chain(HEADER_WORDS);
-            return Err(error.suggest(word.text, known));
+            return Err(error.suggest(word.text, known).or_help(|| verbs(g)));
         };
         if self.ops.len() == MAX_OPS {
             let message = format!("expected at most {MAX_OPS} operations, found one more");
@@ -314,6 +321,12 @@ impl Parser<'_> {
         self.ops.push(op);
         Ok(())
     }
+}
+
+/// All verbs of a kernel, for whom none of them comes near to what was written.
+fn verbs(g: &Grammar) -> String {
+    let names: Vec<_> = g.verbs.iter().map(|v| v.name).collect();
+    format!("the verbs of `{}` are {}", g.kernel, names.join(", "))
 }
 
 /// Reads the arguments of an operation; returns the word after them.

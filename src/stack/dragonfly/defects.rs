@@ -106,16 +106,18 @@ pub const CONNECT_AFTER_HANDOVER: u8 = 42;
 pub const IN_LOSING_DELETES_SUCCESSOR: u8 = 43;
 /// A routing socket's request passes the CPUs while an address changes.
 pub const RTSOCK_UNSERIALIZED: u8 = 44;
+/// arp_rtrequest ignores that rt_setgate found no memory.
+pub const ARP_SETGATE_IGNORED: u8 = 45;
 /// C2 hypothesis: rtrequest1 ADD takes no reference.
-pub const C2_NO_IFAREF_ADD: u8 = 45;
+pub const C2_NO_IFAREF_ADD: u8 = 46;
 /// C2 hypothesis: rtrequest1 RESOLVE takes no reference.
-pub const C2_NO_IFAREF_RESOLVE: u8 = 46;
+pub const C2_NO_IFAREF_RESOLVE: u8 = 47;
 /// C2 hypothesis: rtfree drops twice.
-pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 47;
+pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 48;
 /// C2 hypothesis: the failed insert drops twice.
-pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 48;
+pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 49;
 /// C5 hypothesis: freed on a CPU that does not own it.
-pub const C5_WRONG_CPU: u8 = 49;
+pub const C5_WRONG_CPU: u8 = 50;
 
 const UNSERIALIZED: u64 = 1 << IN_CONTROL_UNSERIALIZED;
 
@@ -525,6 +527,14 @@ pub static DEFECTS: &[Defect] = &[
         "sys/net/rtsock.c:route_output",
         "the routing socket's request goes from CPU to CPU beside set commands: what they add or delete meanwhile is there on one CPU and not on another, and a route of a deleted address stays",
         "ours: the control token is taken",
+    ),
+    d(
+        "arp-setgate-ignored",
+        "error path",
+        Fault,
+        "sys/netinet/if_ether.c:arp_rtrequest",
+        "without memory for a link-level gateway an interface route keeps its IPv4 one, into which sdl_type and sdl_index are written: that CPU's route differs from the others'",
+        "ours: rtrequest1 makes a route with room for either, so that this call needs no memory",
     ),
     hypothesis(
         "c2-no-ifaref-add",

@@ -67,6 +67,12 @@ pub fn explain(v: &Violation) -> String {
             _ => "flag and tree disagree".to_string(),
         };
     }
+    if is(&inv::I13_CLONES) {
+        return match a {
+            0 => "cloned from a route that is out of the tree".to_string(),
+            _ => "its rt_ifa is not that of the route it was cloned from".to_string(),
+        };
+    }
     if is(&inv::I15_DELETED) {
         return format!("the tree of cpu {a} has a route of it");
     }

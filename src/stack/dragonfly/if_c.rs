@@ -58,7 +58,6 @@ pub fn if_attach(k: &K, name: u8, driver: Driver, flags: u16) -> IfId {
     i.if_flags.set(flags);
     i.open.set(false);
     i.tun_dstaddr.set(false);
-    i.detaching.set(false);
     i.if_addrhead.init();
     i.if_link.zero();
     k.st.ifnet.insert_tail(ifp, |i| &k[i].if_link);
@@ -125,7 +124,6 @@ pub async fn if_detach(k: &K, ifp: IfId) {
         }
         ifafree_list(k, ifa);
     }
-    k[ifp].detaching.set(true);
     let origcpu = k.mycpuid();
     let end = if k.on(d::W15_IFDETACH_NCPUS2) { ncpus2(k) } else { k.ncpus() };
     for cpu in 0..end {

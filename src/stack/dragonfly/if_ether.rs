@@ -16,6 +16,9 @@ pub const ARPT_PRUNE: u64 = 5 * 60 * 1000;
 /// `arpt_keep`: how long a resolved entry is good, ms.
 pub const ARPT_KEEP: u64 = 20 * 60 * 1000;
 
+/// `IFT_ETHER`: `sdl_type` lies where a `sockaddr_in` has the first byte of its address.
+const IFT_ETHER: u32 = 6;
+
 /// `arp_ifinit`: ARP takes over the routes of an address.
 pub fn arp_ifinit(k: &K, ifa: IfaId) {
     let a = &k[ifa];
@@ -96,6 +99,10 @@ pub fn arp_rtrequest(k: &K, req: Req, rt: RtId) {
                     let index = u32::from(k[r.rt_ifp.get()].if_index.get());
                     let null_sdl = Sa::Copy(Sin { family: AF_LINK, addr: index });
                     rt_setgate(k, rt, Sin::inet(r.rt_key.get()), null_sdl, false);
+                    // Whatever is there now is taken for a sockaddr_dl.
+                    if let Gateway::Inet(a) = r.rt_gateway.get() {
+                        r.rt_gateway.set(Gateway::Inet(a & 0x00ff_ffff | IFT_ETHER << 24));
+                    }
                     // rt_expire = time_second: an entry that is cloned from this route and
                     // never resolved is for arptimer to take. 0 would mean never.
                     r.rmx_expire.set(k.now().max(1));
@@ -140,6 +147,7 @@ fn arp_resolve_route(k: &K, rt: RtId) {
         r.rmx_expire.set(0);
         r.rt_gateway.set(Gateway::Link(k[r.rt_ifp.get()].if_index.get(), true));
         r.rt_ifp.set(k.st.loif.get());
+        super::invariants::note_by_loopback(k, rt);
     }
 }
 

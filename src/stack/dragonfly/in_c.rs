@@ -41,6 +41,7 @@ pub struct AliasReq {
 
 /// `LIST_REMOVE(ia, ia_hash)`.
 pub fn hash_remove(k: &K, ia: IfaId) {
+    check_edit(k, k.st.ifa.raw(ia).ifa_ifp.get(), ia);
     k.record(|| What::List("in_ifaddrhashtbl", false, ObjRef::of(ia)));
     if !k.st.in_ifaddrhashtbl.remove(ia, |i| &k[i].ia_hash) {
         k.kernel_fault(FaultKind::Null, ObjRef::of(ia), "*ia->ia_hash.le_prev");
@@ -49,6 +50,7 @@ pub fn hash_remove(k: &K, ia: IfaId) {
 
 /// `LIST_INSERT_HEAD(INADDR_HASH(ia_addr), ia, ia_hash)`.
 pub fn hash_insert(k: &K, ia: IfaId) {
+    check_edit(k, k.st.ifa.raw(ia).ifa_ifp.get(), ia);
     k.record(|| What::List("in_ifaddrhashtbl", true, ObjRef::of(ia)));
     let bucket = inaddr_hash(k[ia].ia_addr.get().addr);
     k.st.in_ifaddrhashtbl.insert_head(bucket, ia, |i| &k[i].ia_hash);
@@ -56,6 +58,7 @@ pub fn hash_insert(k: &K, ia: IfaId) {
 
 /// `TAILQ_REMOVE(&ifp->if_addrhead, ifa, ifa_link)`.
 pub fn addrhead_remove(k: &K, ifp: IfId, ifa: IfaId) {
+    check_edit(k, ifp, ifa);
     k.record(|| What::List("if_addrhead", false, ObjRef::of(ifa)));
     if !k[ifp].if_addrhead.remove(ifa, |i| &k[i].ifa_link) {
         k.kernel_fault(FaultKind::Null, ObjRef::of(ifa), "*ifa->ifa_link.tqe_prev");
@@ -64,6 +67,7 @@ pub fn addrhead_remove(k: &K, ifp: IfId, ifa: IfaId) {
 
 /// `TAILQ_REMOVE(&in_ifaddrhead, ia, ia_link)`.
 pub fn in_ifaddrhead_remove(k: &K, ia: IfaId) {
+    check_edit(k, k.st.ifa.raw(ia).ifa_ifp.get(), ia);
     k.record(|| What::List("in_ifaddrhead", false, ObjRef::of(ia)));
     if !k.st.in_ifaddrhead.remove(ia, |i| &k[i].ia_link) {
         k.kernel_fault(FaultKind::Null, ObjRef::of(ia), "*ia->ia_link.tqe_prev");
@@ -212,6 +216,7 @@ fn in_ifaddr_alloc(k: &K, ifp: IfId) -> Option<IfaId> {
     a.ia_netmask.set(0);
     a.ifa_ifp.set(ifp);
     k.crit_enter();
+    check_edit(k, ifp, ia);
     k.record(|| What::List("in_ifaddrhead", true, ObjRef::of(ia)));
     k.st.in_ifaddrhead.insert_tail(ia, |i| &k[i].ia_link);
     k.record(|| What::List("if_addrhead", true, ObjRef::of(ia)));

@@ -13,7 +13,7 @@ use crate::shadow::FaultKind;
 const FILE: &str = "sys/netinet/in_rmx.c";
 
 /// `rtq_reallyold`: how long an unreferenced clone stays, ms.
-const RTQ_REALLYOLD: u64 = 60 * 60 * 1000;
+pub const RTQ_REALLYOLD: u64 = 60 * 60 * 1000;
 
 /// `rtq_timeout`: in_rtqtimo runs no less often, ms.
 pub const RTQ_TIMEOUT: u64 = 10 * 60 * 1000;

@@ -61,7 +61,7 @@ pub static I9_LEAKED: Rule =
 /// I10.
 pub static I10_RT_POINTERS: Rule = Rule::new(
     "I10-rt-pointers",
-    "rt_ifa is alive; rt_ifp is attached and the interface of rt_ifa, or the loopback",
+    "rt_ifa is alive; rt_ifp is attached and the interface of rt_ifa, or the loopback for ARP's entry of an own address",
 );
 /// I11, a warning: strict only in the design of 2008.
 pub static I11_OWNER_CPU: Rule =
@@ -74,7 +74,7 @@ pub static I12_CPUS_DIFFER: Rule = Rule::new(
 /// I13.
 pub static I13_CLONES: Rule = Rule::new(
     "I13-clones",
-    "the parent of a clone is alive, and in the tree as long as the clone is",
+    "the parent of a clone is alive, has the same rt_ifa, and is in the tree as long as the clone is",
 );
 /// I14.
 pub static I14_LLINFO: Rule = Rule::new(
@@ -92,9 +92,14 @@ pub static I16_FAILED_CHANGED: Rule =
 /// I16, the error is reported.
 pub static I16_NOT_REPORTED: Rule =
     Rule::new("I16-not-reported", "a call that reports success has done what it was asked");
-/// I17.
+/// I17, waiting under a serializer.
 pub static I17_SERIALIZER: Rule =
     Rule::new("I17-serializer", "no thread waits for a message port while it holds a serializer");
+/// I17, edits of lists.
+pub static I17_EDITS: Rule = Rule::new(
+    "I17-edits",
+    "while a thread holds the serializer of an interface, others edit the lists and hash links of its addresses only as the serialized control plane or in a critical section",
+);
 /// I18, a warning: 2007 does it everywhere.
 pub static I18_BARE_ACROSS_YIELD: Rule =
     Rule::warning("I18-bare-across-yield", "no ia pointer crosses a yield without a reference");
@@ -125,6 +130,7 @@ pub static ALL: &[&Rule] = &[
     &I16_FAILED_CHANGED,
     &I16_NOT_REPORTED,
     &I17_SERIALIZER,
+    &I17_EDITS,
     &I18_BARE_ACROSS_YIELD,
     &LEAK_AT_END,
 ];
@@ -226,6 +232,14 @@ pub fn check_detached(k: &K, ifp: IfId) {
     }
 }
 
+/// I10: ARP has aimed an entry at the loopback. That is right for an own address alone, and
+/// remembered: the address may change later, and the entry stay.
+pub fn note_by_loopback(k: &K, rt: RtId) {
+    let r = k.st.rt.raw(rt);
+    let own = Sin::inet(r.rt_key.get()) == k.st.ifa.raw(r.rt_ifa.get()).ia_addr.get();
+    r.by_loopback.set(own && r.plen.get() == HOST);
+}
+
 /// The checks after an operation.
 pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
     check_lists(k);
@@ -237,9 +251,7 @@ pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
         return;
     }
     let Some(digest) = check_rest(k) else { return };
-    if let Some(errno) = errno
-        && verbs::is_control(op.verb)
-    {
+    if let Some(errno) = errno {
         // Two exceptions, both for the routes of the one address that they are about.
         // A route that a fault kept the undo from putting back is not the call's fault.
         // And where the user has deleted an interface route by the routing socket, a
@@ -402,12 +414,21 @@ fn census(k: &K) {
         }
         if treed {
             let parent = r.rt_parent.get();
-            if !parent.is_null() && in_tree >> parent.slot() & 1 == 0 {
-                return k.violate(&I13_CLONES, me, ObjRef::of(parent), [0, 0]);
+            if !parent.is_null() {
+                if in_tree >> parent.slot() & 1 == 0 {
+                    return k.violate(&I13_CLONES, me, ObjRef::of(parent), [0, 0]);
+                }
+                // As when it was cloned: nothing that can be reached in 2007 changes the
+                // rt_ifa of a route that has clones.
+                if st.rt.raw(parent).rt_ifa.get() != ifa {
+                    return k.violate(&I13_CLONES, me, ObjRef::of(parent), [1, 0]);
+                }
             }
+            // An interface is freed where its detach ends, so that a live one is attached.
             let ifp = r.rt_ifp.get();
             if !st.ifnets.is_live(ifp)
-                || ifp != st.ifa.raw(ifa).ifa_ifp.get() && ifp != st.loif.get()
+                || ifp != st.ifa.raw(ifa).ifa_ifp.get()
+                    && !(ifp == st.loif.get() && r.by_loopback.get())
             {
                 return k.violate(&I10_RT_POINTERS, me, ObjRef::of(ifp), [0, 2]);
             }
@@ -487,6 +508,20 @@ fn mix(h: u64, v: u64) -> u64 {
     (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
+/// All of a route that is the same on every CPU, for I12 and I16.
+fn route_digest(r: &Rtentry) -> u64 {
+    let kept = RTF_STATIC | RTF_HOST | RTF_GATEWAY | RTF_MODIFIED;
+    let pointers = (r.rt_ifa.get().slot() as u64) << 8 | r.rt_ifp.get().slot() as u64;
+    let key = u64::from(r.rt_key.get()) | u64::from(r.plen.get()) << 32 | pointers << 40;
+    // Whether a link-level address is known is ARP's business on each CPU.
+    let gateway = match r.rt_gateway.get() {
+        Gateway::Null => 0,
+        Gateway::Inet(a) => 1 << 32 | u64::from(a),
+        Gateway::Link(i, _) => 2 << 32 | u64::from(i),
+    };
+    mix(mix(key, 0), gateway << 12 | u64::from(r.rt_flags.get() & kept))
+}
+
 /// What addresses and routes come to, for I16.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest {
@@ -501,9 +536,12 @@ pub struct Digest {
 impl Digest {
     /// Whether nothing differs but the routes of `excused` addresses.
     fn same(&self, o: &Digest, excused: u64) -> bool {
+        if self.addresses != o.addresses {
+            return false;
+        }
         let routes = self.routes.iter().zip(&o.routes).enumerate();
-        self.addresses == o.addresses
-            && routes.filter(|(slot, _)| excused >> slot & 1 == 0).all(|(_, (a, b))| a == b)
+        self.routes == o.routes
+            || routes.filter(|(slot, _)| excused >> slot & 1 == 0).all(|(_, (a, b))| a == b)
     }
 }
 
@@ -533,9 +571,8 @@ fn check_rest(k: &K) -> Option<Digest> {
                 continue;
             }
             let ifa = r.rt_ifa.get();
-            let kept = flags & (RTF_STATIC | RTF_HOST | RTF_GATEWAY);
-            let h = mix(mix(u64::from(r.rt_key.get()), u64::from(r.plen.get())), u64::from(kept));
-            *sum = sum.wrapping_add(mix(h, ifa.slot() as u64));
+            let h = route_digest(r);
+            *sum = sum.wrapping_add(h);
             let of = &mut digest.routes[ifa.slot()];
             *of = of.wrapping_add(mix(h, cpu as u64));
             if is_interface_route(r) {

@@ -128,6 +128,16 @@ pub fn check_domsg(k: &K) {
     }
 }
 
+/// I17, at an edit of the lists that the addresses of `ifp` are on: of the hash, of
+/// in_ifaddrhead and of if_addrhead.
+pub fn check_edit(k: &K, ifp: IfId, ifa: IfaId) {
+    let serializer = LockId(SERIALIZERS + k.st.ifnets.raw(ifp).name.get());
+    if !k.lock_busy(serializer) || k.owns(serializer) || k.owns(TOKEN) || k.in_crit() {
+        return;
+    }
+    k.violate(&inv::I17_EDITS, ObjRef::of(ifa), ObjRef::of(ifp), [0, 0]);
+}
+
 /// `lwkt_migratecpu`: nothing when the thread is there already, else it is switched away
 /// from and goes on over there.
 pub async fn lwkt_migratecpu(k: &K, cpu: usize) {

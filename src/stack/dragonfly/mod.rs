@@ -196,6 +196,8 @@ pub struct Globals {
     /// The books' note: bit per address whose route the undo of a failed call could not
     /// put back.
     pub undo_failed: F<u64>,
+    /// The end of the run has come past its [`Teardown::Timers`].
+    pub timers_ran: F<bool>,
     /// A connect(2) is under way on the socket; it holds the file, so that close(2)
     /// does not reach the pcb.
     pub so_busy: [F<bool>; NPCBS],
@@ -268,6 +270,8 @@ pub enum Teardown {
     DeleteRoute(u32, u8),
     /// Let the flows run out.
     Advance,
+    /// Let an hour pass, and the periodic callouts run once.
+    Timers,
     /// Detach or destroy an interface.
     Detach(u8),
     /// Unload the tap module.
@@ -405,6 +409,9 @@ fn next_teardown(k: &K, n: u32) -> Option<Teardown> {
     if !st.flows.is_empty() && n < 190 {
         return Some(Teardown::Advance);
     }
+    if !st.timers_ran.get() {
+        return Some(Teardown::Timers);
+    }
     for (_, i) in st.ifnets.iter() {
         match i.driver.get() {
             Driver::Em | Driver::Gif => return Some(Teardown::Detach(i.name.get())),
@@ -440,6 +447,10 @@ async fn teardown_step(k: &K, step: Teardown) -> i32 {
             rtsock::route_output(k, route::Req::Delete, route::Callback::RouteOutputDelete, r).await
         }
         Teardown::Advance => softclock::advance(k, 6_000, u32::MAX).await,
+        Teardown::Timers => {
+            k.st.timers_ran.set(true);
+            softclock::leap(k, in_rmx::RTQ_REALLYOLD).await
+        }
         Teardown::Detach(name) => {
             if verbs::IFS[name as usize].starts_with("em") {
                 drivers::em_detach(k, name).await

@@ -164,8 +164,6 @@ pub struct Ifnet {
     pub open: F<bool>,
     /// `TUN_DSTADDR`.
     pub tun_dstaddr: F<bool>,
-    /// The softc is being destroyed (the books' note, for I10).
-    pub detaching: F<bool>,
 }
 
 impl Object for Ifnet {
@@ -266,6 +264,8 @@ pub struct Rtentry {
     pub rmx_expire: F<u64>,
     /// Whose CPU's table it was made for.
     pub cpu: F<u8>,
+    /// The books' note: ARP's entry of an own address, by way of the loopback (I10).
+    pub by_loopback: F<bool>,
 }
 
 impl Object for Rtentry {

@@ -561,6 +561,7 @@ fn makeroute(
     r.rt_llinfo.set(LaId::NULL);
     r.rmx_expire.set(0);
     r.cpu.set(cpu as u8);
+    r.by_loopback.set(false);
     // Not in the tree yet: the key is set below, the mask by rn_addroute.
     r.plen.set(HOST);
     r.rt_key.set(dst.addr);
@@ -676,9 +677,10 @@ pub fn rt_setgate(k: &K, rt: RtId, dst: Sin, gate: Sa, fresh: bool) -> i32 {
         }
         return EADDRNOTAVAIL;
     }
-    // A sockaddr_dl is longer than a sockaddr_in: a longer gateway needs new memory.
-    let longer = fresh || gate.family == AF_LINK && matches!(r.rt_gateway.get(), Gateway::Inet(_));
-    if longer && k.fails("rt_setgate:R_Malloc") {
+    // A sockaddr_dl is longer than a sockaddr_in: in 2007 a longer gateway needed new memory.
+    let longer = gate.family == AF_LINK && matches!(r.rt_gateway.get(), Gateway::Inet(_));
+    let needs_memory = fresh || longer && k.on(d::ARP_SETGATE_IGNORED);
+    if needs_memory && k.fails("rt_setgate:R_Malloc") {
         return ENOBUFS;
     }
     r.rt_gateway.set(match gate.family {

@@ -93,3 +93,85 @@ pub async fn next_callout(k: &K) -> i32 {
         None => ENOENT,
     }
 }
+
+/// Lets `ms` pass with a single round of the periodic callouts, at the end. What the rounds
+/// in between would have found expired, this one does, too.
+pub async fn leap(k: &K, ms: u64) -> i32 {
+    k.set_now(k.now() + ms);
+    for cpu in 0..k.ncpus() {
+        for (due, w) in [
+            (k.st.arptimer_ch[cpu].due(), Which::Arptimer(cpu)),
+            (k.st.in_rtqtimo_ch[cpu].due(), Which::Rtqtimo(cpu)),
+        ] {
+            if due.is_some() && !k.stopped() {
+                fire(k, w).await;
+                k.yield_at("softclock:next").await;
+            }
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Dragonfly;
+    use crate::kern::Kernel;
+    use crate::kern::exec::{Config, run};
+    use crate::kern::trace::What;
+    use crate::program::text;
+    use crate::stack::Stack;
+
+    /// What the end of a run does: `cpu: function`, and `cpu: a route goes`.
+    fn end_of(lines: &str) -> Vec<String> {
+        let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus 2\n{lines}\n");
+        let p = text::parse(&[Dragonfly::grammar()], &text).unwrap();
+        let mut k = Kernel::<Dragonfly>::new();
+        let outcome = run(&mut k, &p, Config { record: true, ..Config::default() });
+        assert!(outcome.clean());
+        let trace = outcome.trace.unwrap();
+        let end = trace.events.iter().filter(|e| e.account == u8::MAX);
+        end.filter_map(|e| match e.what {
+            What::Enter(f) => Some(format!("{}: {}", e.cpu, f.name)),
+            What::List("rt_tables", false, _) => Some(format!("{}: a route goes", e.cpu)),
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// How many routes a timer takes out: `cpu: function`.
+    fn routes_gone_in(end: &[String], timer: &str) -> usize {
+        let at = end.iter().position(|e| e == timer).unwrap_or_else(|| panic!("{end:#?}"));
+        let next = |e: &&String| !e.contains(": softclock") && !e.ends_with(": teardown");
+        end[at..].iter().take_while(next).filter(|e| e.ends_with(": a route goes")).count()
+    }
+
+    #[test]
+    fn at_the_end_arptimer_and_in_rtqtimo_run_on_every_cpu_before_interfaces_go() {
+        let end = end_of("SIOCAIFADDR em0 10.0.0.1");
+        let at =
+            |what: &str| end.iter().position(|e| e == what).unwrap_or_else(|| panic!("{end:#?}"));
+        for timer in ["0: arptimer", "1: arptimer", "0: in_rtqtimo", "1: in_rtqtimo"] {
+            assert!(at(timer) < at("0: em_detach"), "{end:#?}");
+            assert_eq!(end.iter().filter(|e| *e == timer).count(), 1, "{end:#?}");
+        }
+    }
+
+    #[test]
+    fn at_the_end_resolved_entries_and_unused_clones_run_out() {
+        // Resolved: good for 20 minutes.
+        let end = end_of("SIOCAIFADDR em0 10.0.0.1\narp_reply 10.0.0.2");
+        assert_eq!(
+            (routes_gone_in(&end, "0: arptimer"), routes_gone_in(&end, "1: arptimer")),
+            (1, 1)
+        );
+        assert_eq!(routes_gone_in(&end, "0: in_rtqtimo"), 0);
+        // Without an entry it is in_rtqtimo's, from when its socket lets it go: for an hour.
+        let end = end_of(
+            "SIOCAIFADDR em0 10.0.0.1\nudp_connect udp0 10.0.0.2  fail arp_rtrequest:R_Malloc#1",
+        );
+        assert_eq!(
+            (routes_gone_in(&end, "0: arptimer"), routes_gone_in(&end, "0: in_rtqtimo")),
+            (0, 1)
+        );
+    }
+}

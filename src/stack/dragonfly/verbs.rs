@@ -295,11 +295,6 @@ fn mask_value(i: u8) -> Option<u32> {
     }
 }
 
-/// Whether an operation asks the control plane, so that I16 is judged on it.
-pub fn is_control(verb: u8) -> bool {
-    (EM_ATTACH..=ROUTE_LOCK).contains(&verb)
-}
-
 /// The interface and the address that an operation sets, for I16.
 pub fn set_address(op: &Op) -> Option<(u8, u32)> {
     matches!(op.verb, SIOCSIFADDR | SIOCAIFADDR)

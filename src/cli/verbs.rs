@@ -1,0 +1,102 @@
+//! `ifscrub verbs`: what a program of a kernel can say.
+
+use super::file::kernel;
+use super::output::{emit, emit_json};
+use super::{AS_EXPECTED, Done};
+use crate::program::{Arg, Grammar, Verb};
+use crate::stack::Model;
+use serde_json::{Value, json};
+
+/// List the verbs of a kernel's programs, with their arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ifscrub verbs
+  ifscrub verbs --kernel freebsd-14 --json | jq -r '.[].name'")]
+pub struct Args {
+    /// Only those of this kernel
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn verbs(models: &'static [Model], args: &Args) -> Done {
+    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
+    let grammars = only.map_or(models, std::slice::from_ref).iter().map(Model::grammar);
+    match args.json {
+        true => {
+            let all = grammars.flat_map(|g| g.verbs.iter().map(|v| describe(g, v)));
+            emit_json(&json!(all.collect::<Vec<_>>()))?;
+        }
+        false => emit(grammars.map(print).collect::<String>())?,
+    }
+    Ok(AS_EXPECTED)
+}
+
+fn describe(g: &Grammar, v: &Verb) -> Value {
+    let arg = |a: &Arg| json!({ "key": a.key, "choices": a.choices });
+    json!({
+        "name": v.name,
+        "kernel": g.kernel,
+        "arguments": v.args.iter().map(arg).collect::<Vec<_>>(),
+        "help": v.help,
+    })
+}
+
+/// A verb a line, with what it does below; what an argument may be is said once for all of
+/// the same choices, by letters.
+fn print(g: &Grammar) -> String {
+    let mut sets: Vec<&[&str]> = Vec::new();
+    let mut out = format!("{}: {} verbs\n", g.kernel, g.verbs.len());
+    for v in g.verbs {
+        out += &format!("  {}", v.name);
+        for a in v.args {
+            let known = sets.iter().position(|s| *s == a.choices);
+            let set = known.unwrap_or_else(|| {
+                sets.push(a.choices);
+                sets.len() - 1
+            });
+            out += &match a.key {
+                "" => format!(" {}", letter(set)),
+                key => format!(" [{key} {}]", letter(set)),
+            };
+        }
+        out += &format!("\n      {}\n", v.help);
+    }
+    for (i, set) in sets.iter().enumerate() {
+        out += &format!("  {}: {}\n", letter(i), set.join(", "));
+    }
+    out
+}
+
+/// `A`, `B` ... `Z`, `A1` ...
+fn letter(i: usize) -> String {
+    let letter = char::from(b'A' + (i % 26) as u8);
+    if i < 26 { letter.to_string() } else { format!("{letter}{}", i / 26) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::GRAMMARS;
+
+    #[test]
+    fn every_verb_is_listed_with_its_arguments_and_what_it_does() {
+        for g in GRAMMARS {
+            let list = print(g);
+            for v in g.verbs {
+                assert!(list.contains(&format!("\n  {}", v.name)), "{}", v.name);
+                assert!(list.contains(&format!("\n      {}\n", v.help)), "{}", v.name);
+                for a in v.args {
+                    assert!(list.contains(&format!(": {}\n", a.choices.join(", "))), "{}", v.name);
+                }
+            }
+        }
+        let list = print(GRAMMARS[0]);
+        assert!(list.contains("\n  SIOCSIFADDR "), "{list}");
+        assert!(list.contains(" [cpu "), "{list}");
+    }
+}
