@@ -73,21 +73,25 @@ def ifscrub():
 
 
 # How a fuzz target can be built: as everybody builds, guided by the features of a run
-# alone; or by cargo-fuzz, guided by the edges that the compiler counts as well.
+# alone; or by cargo-fuzz, guided by the edges that the compiler counts as well, to compare
+# with an empty target.
 BUILDS = ("plain", "edges")
 
 
 def add_build(parser):
-    """The option of a script that can use either build."""
-    parser.add_argument("--build", choices=BUILDS, default=BUILDS[0],
+    """The option of a script that can use any build."""
+    parser.add_argument("--build", choices=(*BUILDS, "cargo"), default=BUILDS[0],
                         help="plain: guided by the features of a run; edges: by cargo-fuzz, "
-                        "counting the compiler's edges as well, without compare tracing [plain]")
+                        "counting the compiler's edges as well, without compare tracing; cargo: "
+                        "what `cargo fuzz run --sanitizer none` runs, as it is [plain]")
 
 
 def targets_of(build, *names):
     """Builds fuzz targets in one of the ways and returns their paths."""
     if build == "plain":
         return plain_targets(*names)
+    if build == "cargo":
+        return fuzz_targets(*names)
     return fuzz_targets(*names, flags=("--no-trace-compares",), folder=("bench",))
 
 
@@ -191,6 +195,23 @@ def catalogue(command, kernel=None):
     """The defects by their name, of one kernel or of all."""
     only = ["--kernel", kernel] if kernel else []
     return {d["id"]: d for d in json_of([command, "defects", "--json", *only])}
+
+
+# Files named on one command line.
+AT_ONCE = 400
+
+
+def programs(command, corpus, defects="none"):
+    """What the programs of a corpus do, counted by replaying them."""
+    files = sorted(corpus.iterdir())
+    total = {"operations": 0, "succeeded": 0, "changed": 0}
+    for i in range(0, len(files), AT_ONCE):
+        part = json_of([command, "run", "--json", "--bytes", "--defects", defects,
+                        *files[i:i + AT_ONCE]])
+        for key in total:
+            known = total[key] is not None and all(key in run for run in part)
+            total[key] = total[key] + sum(run[key] for run in part) if known else None
+    return len(files), total
 
 
 def table(rows, right=()):
