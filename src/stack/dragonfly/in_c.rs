@@ -425,7 +425,8 @@ fn class_mask(addr: u32) -> u32 {
 }
 
 /// `in_ifinit`: gives `ia` the address `sin`, and its interface route. Once that is done
-/// nobody up to in_control follows the pointer any more, and it leaves the caller's `hand`.
+/// nobody up to in_control follows the pointer any more (requests carry no broadcast
+/// address here), and it leaves the caller's `hand`.
 async fn in_ifinit(
     k: &K,
     ifp: IfId,
