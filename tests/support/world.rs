@@ -5,7 +5,7 @@
 //! made by the model's own functions; a test breaks one thing in it and asks the oracle.
 
 use ifscrub::kern::Kernel;
-use ifscrub::kern::exec::{Config, run};
+use ifscrub::kern::exec::{Config, run, run_to_rest};
 use ifscrub::program::Op;
 use ifscrub::shadow::Violation;
 use ifscrub::stack::Stack;
@@ -72,9 +72,12 @@ pub fn booted() -> K {
 
 /// A kernel as it is after boot, in the hands of an operation that has met a fault.
 fn booted_with_fault() -> K {
-    // Nothing is left for the teardown to do, so that the last operation is the last.
     let failing = "route_add 10.0.0.1 via 10.0.0.2  fail route_output:kmalloc";
-    let mut k = after(&format!("em_detach em0\nem_detach em1\n{failing}\n"));
+    let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus {CPUS}\n{failing}\n");
+    let mut k = Kernel::<Dragonfly>::new();
+    // No teardown: its operations meet no fault.
+    run_to_rest(&mut k, &super::parse(&text), Config::default());
+    assert!(!k.stopped());
     assert_eq!(k.injected(), 1);
     k.st = k.booted().clone();
     k
