@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | program | a header (kernel, CPUs, what ends the run) and a list of operations |
 //! | operation | one verb with small arguments, as a user or the network would cause it |
-//! | kernel | one stack model at one date: `dragonfly-2007` |
+//! | kernel | one stack model at one date: `dragonfly-2007`, `freebsd-14` |
 //! | yield point | a named place in a kernel function where another thread may run |
 //! | preemption | "park this operation at that yield point while k more are issued" |
 //! | fault | "this fallible call inside this operation fails, once or from there on" |

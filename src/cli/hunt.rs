@@ -28,7 +28,7 @@ const DEFAULT_TIME: Duration = Duration::from_secs(600);
 Without arguments: go for the panics of the reports, with defects as reported, stop when
 they are found, and print a minimized program and the report of each.
 
-With defects on, the exit code is 0 when every one of them was found; with none, when
+With defects on, the exit code is 0 when every way in among them was found; with none, when
 nothing was. Without --runs and --time it hunts for ten minutes.
 
 Examples:
@@ -103,7 +103,7 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
     let mut m = make();
     let list = args.defects.as_deref().unwrap_or("as-reported");
     let defects = sets::parse(m.defects(), list).map_err(|e| unknown("--defects", e))?;
-    let hunted = sets::mistakes(m.defects(), defects);
+    let goals = sets::goals(m.defects(), defects);
     let cfg = config(args, defects);
     let progress = Progress::stderr();
     let mut hunt = Hunt::new(cfg.clone(), &make);
@@ -120,7 +120,7 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
             write_finding(&mut *m, out, &file_stem(&f.signature), &f.credited)?;
         }
     }
-    let as_expected = if hunted == 0 { findings.is_empty() } else { unfound == 0 };
+    let as_expected = if goals == 0 { findings.is_empty() } else { unfound == 0 };
     if args.json {
         let mut json = numbers(&tally, seconds);
         json["kernel"] = json!(m.grammar().kernel);
@@ -131,14 +131,14 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
         json["as_expected"] = json!(as_expected);
         emit_json(&json)?;
     } else {
-        emit(summary(&*m, hunted, &findings, unfound, &tally, seconds, over))?;
+        emit(summary(&*m, goals, &findings, unfound, &tally, seconds, over))?;
     }
     Ok(if as_expected { AS_EXPECTED } else { VIOLATION })
 }
 
 fn summary(
     m: &dyn Machine,
-    hunted: u64,
+    goals: u64,
     findings: &[Finding],
     unfound: u64,
     tally: &Tally,
@@ -177,9 +177,9 @@ fn summary(
     if tally.exhausted != 0 {
         out += &format!("runs that used up the model's memory: {}\n", tally.exhausted);
     }
-    out + &match (hunted, unfound) {
+    out + &match (goals, unfound) {
         (0, _) if findings.is_empty() => "nothing found, as it should be\n".to_string(),
-        (0, _) => format!("found {} signatures although no defect is on\n", findings.len()),
+        (0, _) => format!("found {} signatures although no way in is on\n", findings.len()),
         (_, 0) => "every defect was found\n".to_string(),
         _ => format!("not found: {}\n", sets::display(m.defects(), unfound)),
     }

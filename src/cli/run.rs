@@ -8,7 +8,7 @@ use crate::kern::exec::{Config, Outcome};
 use crate::program::{Program, Stop};
 use crate::stack::{Machine, Model};
 use crate::triage::listing::listing;
-use crate::triage::replay::{recorded, resolve, run as execute};
+use crate::triage::replay::{recorded, resolve, run as execute, triggered};
 use crate::triage::report::{Report, report};
 use crate::triage::sets;
 use clap::ValueEnum;
@@ -168,6 +168,8 @@ fn replay(models: &'static [Model], args: &Args, path: &Path) -> Result<Replayed
         let cfg = Config { defects: set, measure: true, ..Config::default() };
         let measured = guarded(&mut *m, &p, |m| m.run(&p, cfg))?;
         json["changed"] = json!(measured.counts.changed);
+        let triggered = guarded(&mut *m, &p, |m| triggered(m, &p, set, None))?;
+        json["triggered"] = json!(sets::names(m.defects(), triggered));
     }
     Ok(Replayed { outcome, report, trace, json })
 }

@@ -221,7 +221,7 @@ impl<'a> Hunt<'a> {
         for index in suspects {
             self.triage(index, progress)?;
         }
-        if self.cfg.stop_when_all_found && self.hunted != 0 && self.unfound() == 0 {
+        if self.cfg.stop_when_all_found && self.goals() != 0 && self.unfound() == 0 {
             return Ok(Over::AllFound);
         }
         if self.deadline().is_some_and(|d| Instant::now() >= d) {
@@ -306,9 +306,14 @@ impl<'a> Hunt<'a> {
         through.fold(self.found, |set, d| set | 1 << d)
     }
 
-    /// The defects that nothing was credited to.
+    /// What there is to find: an enabling defect is no goal of its own.
+    fn goals(&self) -> u64 {
+        sets::goals(self.machine.defects(), self.hunted)
+    }
+
+    /// The defects that nothing was credited to, but for enabling ones.
     pub fn unfound(&self) -> u64 {
-        self.hunted & !self.found()
+        self.goals() & !self.found
     }
 }
 
@@ -378,6 +383,14 @@ mod tests {
         hunt.run(&Progress::silent()).unwrap();
         assert_eq!(hunt.tally.executions, 1000);
         assert!(hunt.tally.ops > 0 && hunt.tally.measured_ops >= hunt.tally.changed);
+    }
+
+    #[test]
+    fn an_enabling_defect_is_no_goal() {
+        let defects = 1 << UNLOCKED;
+        let (over, findings, unfound) =
+            hunted(Config { defects, runs: Some(5000), ..Config::default() });
+        assert_eq!((over, findings.len(), unfound), (Over::Runs, 0, 0));
     }
 
     #[test]

@@ -33,6 +33,22 @@ pub fn run(m: &mut dyn Machine, p: &Program, defects: u64, stop: Option<Stop>) -
     m.run(p, Config { defects, stop, ..Config::default() })
 }
 
+/// Of the defects whose line a run has come to, those that did something there: repaired
+/// alone, the run leaves another trace or another verdict. (The third thing to know of a
+/// defect and a run, whether it was detected, is the [credit](super::credit).)
+pub fn triggered(m: &mut dyn Machine, p: &Program, defects: u64, stop: Option<Stop>) -> u64 {
+    let mut left = |set| {
+        let r = recorded(m, p, set, stop);
+        (r.trace.hash(), r.outcome.violation, r.outcome.fault, r.outcome.reached)
+    };
+    let (hash, violation, fault, reached) = left(defects);
+    let did = |d: &usize| {
+        let without = left(defects & !(1 << d));
+        (without.0, without.1, without.2) != (hash, violation, fault)
+    };
+    super::sets::members(reached).filter(did).fold(0, |set, d| set | 1 << d)
+}
+
 /// The yield points and fallible calls that each operation of a program passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passed {
@@ -165,7 +181,7 @@ mod tests {
     use super::*;
     use crate::kern::Kernel;
     use crate::program::{MAX_PREEMPT_AT, text};
-    use crate::triage::toy::{GRAMMAR, Toy, UNLOCKED, UNREFERENCED};
+    use crate::triage::toy::{GRAMMAR, ROLLBACK, Toy, UNLOCKED, UNREFERENCED};
 
     const RACE: &str = "# ifscrub 1\nkernel toy\nmake d0\n\
         use d0  preempt carton_use:sleep#1 for 1\ndrop d0\n";
@@ -173,6 +189,18 @@ mod tests {
 
     fn program(text: &str) -> Program {
         text::parse(&[&GRAMMAR], text).unwrap()
+    }
+
+    #[test]
+    fn a_defect_is_triggered_where_its_line_does_something() {
+        let mut m = Kernel::<Toy>::new();
+        let all = RACY | 1 << ROLLBACK;
+        assert_eq!(triggered(&mut m, &program(RACE), all, None), RACY);
+        // The line of the rollback is come to, and does something, when `grow` fails.
+        let fails = "# ifscrub 1\nkernel toy\nmake d0\ngrow d0  fail @1\n";
+        assert_eq!(triggered(&mut m, &program(fails), all, None), 1 << ROLLBACK);
+        let succeeds = "# ifscrub 1\nkernel toy\nmake d0\ngrow d0\n";
+        assert_eq!(triggered(&mut m, &program(succeeds), all, None), 0);
     }
 
     #[test]

@@ -102,6 +102,12 @@ pub fn mistakes(defects: &[Defect], set: u64) -> u64 {
     set & !of_kind(defects, Kind::Repair)
 }
 
+/// What is to be found of a set: its mistakes but for enabling defects, which are found
+/// through their ways in.
+pub fn goals(defects: &[Defect], set: u64) -> u64 {
+    mistakes(defects, set) & !of_kind(defects, Kind::Enabling)
+}
+
 /// The candidate nearest to `word`, when it is near enough to be meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |c: &str| {

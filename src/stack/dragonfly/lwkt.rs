@@ -314,3 +314,96 @@ pub fn ifafree_list(k: &K, ifa: IfaId) {
     }
     ifafree(k, ifa);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Dragonfly;
+    use super::*;
+    use crate::kern::Kernel;
+    use crate::kern::exec::{Config, run};
+    use crate::kern::trace::Event;
+    use crate::program::text;
+    use crate::stack::Stack;
+
+    /// What the operations of a clean recorded run on three CPUs leave.
+    fn events(lines: &str) -> Vec<Event> {
+        let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus 3\n{lines}\n");
+        let p = text::parse(&[Dragonfly::grammar()], &text).unwrap();
+        let mut k = Kernel::<Dragonfly>::new();
+        let outcome = run(&mut k, &p, Config { record: true, ..Config::default() });
+        assert!(outcome.clean() && outcome.unreached.is_empty(), "{outcome:?}");
+        let all = outcome.trace.unwrap().events;
+        all.into_iter().filter(|e| e.account != u8::MAX).collect()
+    }
+
+    /// What happens to ports, and where their threads begin and end to serve: in order.
+    fn ports(events: &[Event]) -> Vec<String> {
+        let is_port = |name: &str| LOCKS.iter().any(|l| l.kind == LockKind::Port && l.name == name);
+        let said = events.iter().filter_map(|e| {
+            let what = match e.what {
+                What::Lock(l) if is_port(l) => format!("takes {l}"),
+                What::Unlock(l) if is_port(l) => format!("leaves {l}"),
+                What::Block(l) if is_port(l) => format!("waits for {l}"),
+                What::Enter(f) if f.name == "rtrequest1_msghandler" => "serves".to_string(),
+                What::Done(_) => "returns".to_string(),
+                _ => return None,
+            };
+            Some(format!("op {} cpu {} {what}", e.account + 1, e.cpu))
+        });
+        said.collect()
+    }
+
+    #[test]
+    fn a_message_is_served_by_each_cpu_in_turn_under_its_port_and_the_sender_is_home_again() {
+        let at =
+            ports(&events("SIOCAIFADDR em0 10.0.0.1\nroute_add 10.0.1.0/24 via 10.0.0.2 cpu 1"));
+        let second: Vec<_> = at.iter().filter(|w| w.starts_with("op 2")).map(|w| &w[5..]).collect();
+        let mut expected = Vec::new();
+        for cpu in 0..3 {
+            // The port is taken by the sender, who still is where the last handler was.
+            let from = [1, 0, 1][cpu];
+            expected.push(format!("cpu {from} takes rtable_cpu {cpu} port"));
+            expected.push(format!("cpu {cpu} serves"));
+            expected.push(format!("cpu {cpu} leaves rtable_cpu {cpu} port"));
+        }
+        expected.push("cpu 1 returns".to_string());
+        assert_eq!(second, expected);
+    }
+
+    #[test]
+    fn a_delete_goes_on_past_a_cpu_that_does_not_know_the_route_and_an_add_ends_there() {
+        let handlers = |lines: &str| {
+            let at = ports(&events(lines));
+            at.iter().filter(|w| w.starts_with("op 2") && w.ends_with("serves")).count()
+        };
+        assert_eq!(handlers("SIOCAIFADDR em0 10.0.0.1\nroute_delete 10.0.1.0/24"), 3);
+        assert_eq!(handlers("SIOCAIFADDR em0 10.0.0.1\nroute_add 10.0.0.0/24 via 10.0.0.2"), 1);
+    }
+
+    #[test]
+    fn who_sends_to_a_port_that_is_serving_waits_until_it_is_done() {
+        let at = ports(&events(
+            "SIOCAIFADDR em0 10.0.0.1\n\
+             arp_reply 10.0.0.2  preempt in_arpinput:lwkt_domsg#1 for 2\n\
+             arp_resolve 10.0.0.3 cpu 0\narp_resolve 10.0.0.3 cpu 1",
+        ));
+        let place =
+            |what: &str| at.iter().position(|w| w == what).unwrap_or_else(|| panic!("{at:#?}"));
+        let waits = place("op 3 cpu 0 waits for netisr_cpu 0 port");
+        let other = place("op 4 cpu 1 returns");
+        let left = place("op 2 cpu 0 leaves netisr_cpu 0 port");
+        let done = place("op 3 cpu 0 returns");
+        assert!(
+            waits < other && other < left && left < done,
+            "another CPU's port is free: {at:#?}"
+        );
+    }
+
+    #[test]
+    fn a_port_is_no_part_of_the_lock_order_and_a_serializer_is() {
+        assert!(LOCKS.iter().all(|l| (l.rank == 0) == (l.kind == LockKind::Port)));
+        assert_eq!(LOCKS[usize::from(rtable_portfn(2).0)].name, "rtable_cpu 2 port");
+        assert_eq!(LOCKS[usize::from(cpu_portfn(0).0)].name, "netisr_cpu 0 port");
+        assert_eq!(usize::from(cpu_portfn(2).0) + 1, LOCKS.len());
+    }
+}
