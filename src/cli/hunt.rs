@@ -103,7 +103,7 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
     let mut m = make();
     let list = args.defects.as_deref().unwrap_or("as-reported");
     let defects = sets::parse(m.defects(), list).map_err(|e| unknown("--defects", e))?;
-    let hunted = sets::mistakes(m.defects(), defects);
+    let hunted = sets::hunted(m.defects(), defects);
     let cfg = config(args, defects);
     let progress = Progress::stderr();
     let mut hunt = Hunt::new(cfg.clone(), &make);

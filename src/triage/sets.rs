@@ -96,10 +96,14 @@ pub fn of_kind(defects: &[Defect], kind: Kind) -> u64 {
     all.filter(|(_, d)| d.kind == kind).fold(0, |set, (i, _)| set | 1 << i)
 }
 
-/// What is a mistake in a set: all but proposed repairs, which triage leaves as they are
-/// and no hunt is for.
+/// What is a mistake in a set: all but proposed repairs, which triage leaves as they are.
 pub fn mistakes(defects: &[Defect], set: u64) -> u64 {
     set & !of_kind(defects, Kind::Repair)
+}
+
+/// What a hunt is for: the mistakes of a set but latent ones.
+pub fn hunted(defects: &[Defect], set: u64) -> u64 {
+    mistakes(defects, set) & !of_kind(defects, Kind::Latent)
 }
 
 /// The candidate nearest to `word`, when it is near enough to be meant.
@@ -149,6 +153,16 @@ mod tests {
     #[test]
     fn as_reported_leaves_hypotheses_out() {
         assert_eq!(parse(Toy::defects(), "as-reported").unwrap() >> GUESS & 1, 0);
+    }
+
+    #[test]
+    fn what_is_latent_was_reported_and_is_not_hunted() {
+        let all = crate::stack::freebsd::Freebsd::defects();
+        let latent = of_kind(all, Kind::Latent);
+        assert_eq!(names(all, latent), ["detach-first-ifa-only", "in-ifinfo-not-deferred"]);
+        let reported = as_reported(all);
+        assert_eq!((reported & latent, mistakes(all, reported) & latent), (latent, latent));
+        assert_eq!(hunted(all, reported), reported & !latent);
     }
 
     #[test]
