@@ -505,6 +505,7 @@ fn both_halves_of_an_epair_run_the_thirteen_steps_in_order() {
         "yield in6_afdata_freed",
         "yield in_domifdetach",
         "in_domifdetach",
+        "yield in_afdata_freed",
     ];
     let r = golden("2.03-epair-destroy");
     let steps = within(&r.steps(4), "ether_ifdetach");

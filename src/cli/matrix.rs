@@ -371,6 +371,7 @@ fn as_json(m: &dyn Machine, proposals: &[Proposal], ways: &[Way], walk: Walk) ->
 mod tests {
     use super::*;
     use crate::kern::Kernel;
+    use crate::stack::Stack;
     use crate::triage::toy::{GRAMMAR, GUESS, Toy, UNLOCKED, UNREFERENCED};
 
     fn toy() -> (Kernel<Toy>, Vec<Way>) {

@@ -60,7 +60,8 @@ pub fn credit(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited
         cures | u64::from(cured) << d
     });
     // Where it takes nothing else, they have the credit after all.
-    let others = sets::of_kind(m.defects(), Kind::Enabling) | sets::of_kind(m.defects(), Kind::Latent);
+    let others =
+        sets::of_kind(m.defects(), Kind::Enabling) | sets::of_kind(m.defects(), Kind::Latent);
     let counts = if mistakes & !others != 0 { !others } else { others };
     Some(Credited {
         set,
