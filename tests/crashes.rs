@@ -1,5 +1,5 @@
 //! The reproducers of `crashes/`: each still shows its bug, the least of it, and nothing
-//! else; and every way in of the catalogue has one.
+//! else; and every way in of the catalogue has one, and every enabling defect that none needs.
 //!
 //! A file named after a defect is about that defect alone: what `scripts/crashes` has found,
 //! or what `ifscrub minimize` has left of a program written for it, which then says so in a
@@ -7,11 +7,13 @@
 
 mod support;
 
+use ifscrub::kern::exec::Outcome;
 use ifscrub::kern::trace::What;
 use ifscrub::program::{Program, Stop};
 use ifscrub::stack::{GRAMMARS, Kind, Machine, machine};
 use ifscrub::triage::credit::{Credited, credit};
-use ifscrub::triage::replay::{recorded, run};
+use ifscrub::triage::positions::everywhere;
+use ifscrub::triage::replay::{recorded, resolve, run};
 use ifscrub::triage::sets;
 use ifscrub::triage::signature::signature;
 use std::path::{Path, PathBuf};
@@ -60,6 +62,15 @@ fn every_reproducer_is_about_the_defect_it_is_named_after() {
         let mut m = support::machine_for(&p);
         let Some(d) = m.defects().iter().position(|d| d.id == stem(&path)) else { continue };
         let set = support::own_defects(&*m, &p);
+        if m.defects()[d].kind == Kind::Enabling {
+            // It has no credit beside the ways in that it opens; its repair closes them.
+            assert_ne!(set >> d & 1, 0, "{}", path.display());
+            let (ordinals, _) = resolve(&mut *m, &p, set, u8::MAX);
+            let clean = &mut |_: &mut dyn Machine, _: &Program, o: &Outcome| o.clean();
+            let closed = everywhere(&mut *m, &p, &ordinals, set & !(1 << d), Stop::Books, clean);
+            assert!(closed, "{} without it", path.display());
+            continue;
+        }
         let c = credit(&mut *m, &p, set).unwrap_or_else(|| panic!("{} is clean", path.display()));
         // Where it needs another way in, the repair of that one cures it as well.
         let found = sets::display(m.defects(), c.credit & !m.defects()[d].needs);
@@ -130,15 +141,23 @@ fn every_report_belongs_to_a_reproducer() {
     }
 }
 
+/// An enabling defect is found with the ways in that need it. One that none needs, because
+/// other defects open them as well, has a reproducer of its own.
 #[test]
 fn every_way_in_has_a_reproducer_named_after_it() {
     for g in GRAMMARS {
         let m = machine(g.id).expect("every kernel of the grammars has a model");
         let files = support::programs_in(&format!("crashes/{}", g.kernel));
         let names: Vec<_> = files.iter().map(|f| stem(f)).collect();
-        let ways = m.defects().iter().filter(|d| d.kind == Kind::WayIn);
+        let all = m.defects();
+        let needed = all.iter().fold(0, |set, d| set | d.needs);
+        let shown = all.iter().enumerate().filter(|(i, d)| match d.kind {
+            Kind::WayIn => true,
+            Kind::Enabling => needed >> i & 1 == 0,
+            _ => false,
+        });
         let missing: Vec<_> =
-            ways.filter(|d| !names.iter().any(|n| n == d.id)).map(|d| d.id).collect();
+            shown.map(|(_, d)| d.id).filter(|id| !names.iter().any(|n| n == id)).collect();
         assert!(missing.is_empty(), "{}: nothing in crashes/ is named {missing:?}", g.kernel);
     }
 }

@@ -9,7 +9,7 @@ use common::{Change, File, Ran, Step, allocated, changes, file, folder, freed, p
 use ifscrub::kern::Kernel;
 use ifscrub::kern::exec::{Config, run_to_rest};
 use ifscrub::kern::slab::ObjRef;
-use ifscrub::kern::trace::What;
+use ifscrub::kern::trace::{Event, What};
 use ifscrub::stack::freebsd::objects::V6;
 use ifscrub::stack::freebsd::{Freebsd, K};
 
@@ -505,6 +505,7 @@ fn both_halves_of_an_epair_run_the_thirteen_steps_in_order() {
         "yield in6_afdata_freed",
         "yield in_domifdetach",
         "in_domifdetach",
+        "yield in_afdata_freed",
     ];
     let r = golden("2.03-epair-destroy");
     let steps = within(&r.steps(4), "ether_ifdetach");
@@ -632,6 +633,26 @@ fn a_rebuild_that_fails_in_the_callout_leaves_the_fib_behind_as_reported() {
         assert_eq!(behind(&at_rest(&golden_file(name).program)), left, "{name}");
     }
     assert_eq!(behind(&at_rest(&golden_file("2.08-rebuild-retried").program)), 0);
+}
+
+/// The real number of tries. Nothing but the callout's operation is disturbed.
+#[test]
+fn a_failing_callout_gives_up_after_32_tries_and_one_that_succeeds_is_enough() {
+    let with = |fault: &str| {
+        let last = format!("advance 50ms{fault}");
+        let text = source(
+            "fib-callout-rebuild-no-retry",
+            &["SIOCIFCREATE epair0a", "ifup epair0a", "ra epair0a from fe80::2", &last],
+        );
+        let p = parse("a failing callout", &text.replace("stop kernel", "stop books"));
+        let ran = run(&p);
+        let failed = |e: &&Event| matches!(e.what, What::Call("fib_data_alloc", true));
+        let failures = ran.trace.events.iter().filter(failed).count();
+        (failures, ran.outcome.violation.map(|v| v.rule.name), behind(&at_rest(&p)))
+    };
+    assert_eq!(with(""), (0, None, 0));
+    assert_eq!(with("  fail fib_data_alloc#1"), (1, None, 0));
+    assert_eq!(with("  fail fib_data_alloc#1.."), (32, Some("I20-rebuild-pending"), 1));
 }
 
 // ---- what paths return -----------------------------------------------------------------

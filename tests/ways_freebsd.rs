@@ -1,7 +1,8 @@
 //! The ways into the second report's panic, each a program of `docs/findings`.
 //!
-//! R1 is a race of two threads, R2 the FIB that follows the RIB 50 ms late, R3 a route that
-//! nobody deletes, in four forms. The page says what they have in common and what tells
+//! R1 is a race of two threads, R2 the FIB that follows the RIB 50 ms late (or never, when
+//! memory is short), R3 a route that nobody deletes: by four races, and by a plain sequence
+//! of operations. The page says what they have in common and what tells
 //! them apart; here each of its statements about the model is held.
 
 mod common;
@@ -22,9 +23,11 @@ const PROGRAMS: &str = "docs/findings/programs/freebsd-2023";
 const PAGE: &str = "docs/findings/freebsd-2023.md";
 
 /// The ways, and the rule that the books find broken first.
-const WAYS: [(&str, &str); 6] = [
+const WAYS: [(&str, &str); 8] = [
     ("r1", "I8-afdata"),
-    ("r2", "I10-fib-detached"),
+    ("r2", "I8-afdata"),
+    ("r2starved", "I20-rebuild-pending"),
+    ("r3-rollback", "I18-ifa-route"),
     ("r3-w3", "I9-rib-detached"),
     ("r3-w5", "I9-rib-detached"),
     ("r3-w7", "freed-while-held"),
@@ -139,13 +142,14 @@ fn only_r2_needs_the_delayed_synchronization() {
     for (name, _) in WAYS {
         let names = file(&folder(PROGRAMS), name).program.header.defects.expect("a defects line");
         let delayed = names.iter().any(|d| d == "fib-gateway-delete-delayed");
-        assert_eq!(delayed, name == "r2", "{name}");
+        assert_eq!(delayed, name.starts_with("r2"), "{name}");
         assert!(names.iter().any(|d| d == "in6-ifextra-not-deferred"), "{name}");
     }
 }
 
 /// What a core has beside the interface: whether the FIB instance that lookups go to waits
-/// for its rebuild, and whether the RIB has a route through the interface.
+/// for its rebuild, whether it is behind the RIB, and whether the RIB has a route through
+/// the interface.
 #[test]
 fn the_fib_instance_and_the_rib_tell_the_ways_apart() {
     for (name, _) in WAYS {
@@ -158,12 +162,19 @@ fn the_fib_instance_and_the_rib_tell_the_ways_apart() {
         let pending = datapath[0]
             .iter()
             .any(|l| l.starts_with("fd_callout pending") && l.contains("action Rebuild"));
+        let generation = |field: &str| {
+            let all = datapath[0].iter().flat_map(|l| l.split(", "));
+            let mut found = all.filter_map(|f| f.strip_prefix(field));
+            found.next().expect("a generation").to_string()
+        };
+        let behind = generation("rnh_gen ") != generation("rnh_gen_rib ");
         assert_eq!(waits, pending, "{name}");
-        let told = (waits, !w.routes().is_empty());
+        let told = (pending, behind, !w.routes().is_empty());
         let expected = match name {
-            "r1" => (false, false),
-            "r2" => (true, false),
-            _ => (false, true),
+            "r1" => (false, false, false),
+            "r2" => (true, true, false),
+            "r2starved" => (false, true, false),
+            _ => (false, false, true),
         };
         assert_eq!(told, expected, "{name}");
     }
@@ -223,28 +234,64 @@ fn r2_is_over_after_fifty_milliseconds() {
         let p = with_before_the_last("r2", &format!("advance {time}"));
         let mut m = machine_of(&p);
         let defects = defects_of(&*m, &p);
-        // The books have named the stale instance at the detach; nothing comes of it.
         for stop in [Stop::Books, Stop::Kernel] {
             let o = replay::run(&mut *m, &p, defects, Some(stop));
-            assert_eq!(o.violation.map(|v| v.rule.name), Some("I10-fib-detached"), "{time}");
-            assert_eq!(o.fault, None, "after {time}");
+            assert!(o.clean(), "after {time}: {:?} {:?}", o.violation, o.fault);
+            // The FIB was behind when if_detach returned, which is no mistake but D's.
+            assert_eq!(o.counts.warnings, 1, "after {time}");
         }
     }
     assert_eq!(way("r2").file.program.preemptions(), 0);
 }
 
 #[test]
+fn r2_is_never_over_when_memory_is_short_for_all_tries_of_the_callout() {
+    let source = file(&folder(PROGRAMS), "r2starved").source;
+    assert_eq!(way("r2starved").file.program.preemptions(), 0);
+    for time in ["50ms", "2h"] {
+        let later = source.replace("\nrexmt tcp0", &format!("\nadvance {time}\nrexmt tcp0"));
+        assert!(is_the_panic(run(&parse("r2starved", &later)).outcome.fault), "after {time}");
+    }
+    // One try that succeeds is enough, and so is a change of an interface route.
+    let once = source.replace("fib_data_alloc#1..", "fib_data_alloc#1");
+    let changed = source.replace("\nadvance 1s\n", "\nSIOCAIFADDR_IN6 lo0 2001:db8:2::1\n");
+    for source in [once, changed] {
+        let ran = run(&parse("r2starved", &source));
+        assert_eq!(ran.outcome.fault, None, "{source}");
+    }
+}
+
+#[test]
 fn r2_finds_the_route_in_the_fib_alone() {
-    let w = way("r2");
-    assert!(w.routes().is_empty());
-    assert!(w.value("if_refcount").contains("nhop#"));
+    for name in ["r2", "r2starved"] {
+        let w = way(name);
+        assert!(w.routes().is_empty(), "{name}");
+        assert!(w.value("if_refcount").contains("nhop#"), "{name}");
+    }
+}
+
+/// F6 in `fib6_lookup` helps whoever asks it. A connection with a cached route does not.
+#[test]
+fn with_f6_a_cached_route_faults_in_ip6_output() {
+    let source = file(&folder(PROGRAMS), "r1").source;
+    let source = source.replace("defects ", "defects f6-lookup-checks-dying ");
+    let cached = source
+        .replace("in6_selecthlim:ND_IFINFO", "ip6_output:nexthop")
+        .replace("connect tcp0 2001:db8::1", "connect tcp0 2001:db8::1\nsend tcp0");
+    for (source, expected) in [(source, None), (cached, Some("ip6_output"))] {
+        let ran = run(&parse("r1 with F6", &source));
+        let fault = ran.outcome.fault;
+        assert_eq!(fault.map(|f| f.func), expected, "{source}");
+        let what = "in6_ifstat_inc(ifp, ifs6_out_request)";
+        assert!(fault.is_none_or(|f| (f.kind, f.what) == (FaultKind::Null, what)));
+    }
 }
 
 // ---- R3 --------------------------------------------------------------------------------
 
 #[test]
-fn r3_by_w5_w7_and_w8_persists_however_long_one_waits() {
-    for name in ["r3-w5", "r3-w7", "r3-w8"] {
+fn r3_but_by_w3_persists_however_long_one_waits() {
+    for name in ["r3-rollback", "r3-w5", "r3-w7", "r3-w8"] {
         for time in ["50ms", "1s", "3s", "60s", "30min", "2h"] {
             let p = with_before_the_last(name, &format!("advance {time}"));
             let mut m = machine_of(&p);
@@ -276,17 +323,47 @@ fn r3_leaves_a_pinned_route_in_the_rib_and_by_w5_a_default_route() {
         let has = |words: &str| routes[0].iter().any(|l| l.contains(words));
         assert!(has("rt_dst 2001:db8:1::/64") && has("rt_flags <PINNED>"), "{name}: {routes:#?}");
     }
+    let routes = way("r3-rollback").routes();
+    assert_eq!(routes.len(), 1, "{routes:#?}");
+    let has = |words: &str| routes[0].iter().any(|l| l.contains(words));
+    assert!(has("rt_dst 2001:db8:1::2/128") && has("<HOST,PINNED>"), "{routes:#?}");
     let routes = way("r3-w5").routes();
     assert_eq!(routes.len(), 1, "{routes:#?}");
     let has = |words: &str| routes[0].iter().any(|l| l.contains(words));
     assert!(has("rt_dst ::/0") && has("gw_sa fe80:e::2") && !has("PINNED"), "{routes:#?}");
 }
 
+/// The one form of R3 that takes neither two threads nor a failing allocation.
+#[test]
+fn r3_by_the_rollback_is_a_plain_sequence_that_begins_with_a_refused_address() {
+    let w = way("r3-rollback");
+    let p = &w.file.program;
+    assert_eq!((p.preemptions(), p.ops.iter().filter(|o| o.fail != 0).count()), (0, 0));
+    assert_eq!(w.ran.errno(3), 17, "EEXIST");
+    // Nobody else has the address, or it has no far end: then nothing is left.
+    let source = &w.file.source;
+    for clean in [
+        source.replace("IN6 lo0 2001:db8:1::1", "IN6 lo0 2001:db8:2::1"),
+        source.replace(" plen /128 dst 2001:db8:1::2", ""),
+    ] {
+        assert_ne!(&clean, source);
+        assert!(run(&parse("r3-rollback", &clean)).outcome.clean(), "{clean}");
+    }
+    // Whoever has it, it is the same: here another interface of the kind.
+    let lent = source.replace("SIOCAIFADDR_IN6 lo0", "NGM_MKPEER ng1\nSIOCAIFADDR_IN6 ng1");
+    assert!(is_the_panic(run(&parse("r3-rollback", &lent)).outcome.fault));
+    // The user cannot delete the route.
+    let deleted = source.replace("\nifdown", "\nroute_delete 2001:db8:1::2\nifdown");
+    let ran = run(&parse("r3-rollback", &deleted));
+    assert_eq!(ran.errno(5), 48, "EADDRINUSE");
+    assert!(is_the_panic(ran.outcome.fault));
+}
+
 /// The report: no IFF_UP and no IFF_DRV_RUNNING. The driver sets both when an interface
 /// gets its first address.
 #[test]
 fn the_flags_of_the_report_speak_against_w3_and_w7() {
-    for name in ["r1", "r2", "r3-w8"] {
+    for name in ["r1", "r2", "r2starved", "r3-rollback", "r3-w8"] {
         let w = way(name);
         let first = |field| w.value(field).split(' ').next().unwrap_or_default().to_string();
         let seen = (first("if_flags"), first("if_drv_flags"));
@@ -376,6 +453,33 @@ fn the_page_has_the_matrix_that_the_command_prints() {
     let table = String::from_utf8(out.stdout).expect("text");
     let page = fs::read_to_string(folder(PAGE)).expect("the page");
     assert!(page.contains(&table), "{PAGE} does not have this matrix:\n{table}");
+}
+
+/// The walk takes too long for a test; `.ci/run` compares what the command prints with the
+/// file that the page speaks of.
+#[test]
+fn the_page_says_of_the_changed_programs_what_the_command_printed() {
+    let printed = fs::read_to_string(folder(PROGRAMS).join("matrix-20000.md")).expect("a file");
+    let page = fs::read_to_string(folder(PAGE)).expect("the page");
+    assert!(page.contains("programs/freebsd-2023/matrix-20000.md"));
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for line in [
+        "- no single repair stops every way: F1 0, F2 6, F3 0, F4 0, F5 0, F6 1, \
+         in6-update-ifa-rollback 0 of 8\n- stops every way: F2 + F4\n",
+        "\n- cures every way: F2 + F3 + F4 + in6-update-ifa-rollback\n",
+    ] {
+        assert!(printed.contains(line), "not `{line}`, but\n{printed}");
+    }
+    for words in [
+        "F2 stops six ways, F6 one, the others none. What stops all eight is **F2 + F4**, and \
+         nothing less.",
+        "with **F2 + F3 + F4 and in6-update-ifa-rollback's own repair**.",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    for way in WAYS {
+        assert!(printed.contains(&format!("| `{}` | ", way.0)), "{}", way.0);
+    }
 }
 
 #[test]

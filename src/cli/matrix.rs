@@ -7,7 +7,9 @@ use crate::hunt::round::guarded;
 use crate::program::{Stop, text};
 use crate::shadow::KernelFault;
 use crate::stack::{Machine, Model, Proposal};
-use crate::triage::matrix::{Cell, Seen, Verdict, Walk, Way, combinations, least, members, way};
+use crate::triage::matrix::{
+    Cell, Seen, Verdict, Walk, Way, beside, combinations, least, members, way,
+};
 use crate::triage::replay::resolve;
 use crate::triage::sets;
 use serde_json::{Value, json};
@@ -19,6 +21,8 @@ use std::path::{Path, PathBuf};
 Each file is a way: a program that, with the defects of its header, makes the kernel panic.
 It is replayed under every combination of the repairs, at the preemptions and faults as
 named and at every other position of them, and random changes of it are run as well.
+For a way that no combination cures, the defects whose own repair is needed beside them
+become repairs of the matrix, too, under their names.
 
   panics         the same panic: kind, function, and what was followed
   other fault    the kernel faults, but not there
@@ -76,8 +80,17 @@ pub fn matrix(models: &'static [Model], args: &Args) -> Done {
             .help("`ifscrub credit` says which defects' own repairs make it clean"));
     }
     let walk = Walk { runs: args.runs, seed: args.seed };
+    let mut repairs = m.proposals().to_vec();
+    for f in &files {
+        for own in needed_beside(&mut *m, f)? {
+            if !repairs.iter().any(|r| r.name == own.name) {
+                repairs.push(own);
+            }
+        }
+    }
+    repairs[m.proposals().len()..].sort_by_key(|r| r.off);
     let ways: Vec<Way> =
-        files.iter().map(|f| one(&mut *m, f, walk)).collect::<Result<_, CliError>>()?;
+        files.iter().map(|f| one(&mut *m, f, &repairs, walk)).collect::<Result<_, CliError>>()?;
     for w in &ways {
         let exhausted = |c: &Cell| c.replay.exhausted + c.walk.as_ref().map_or(0, |s| s.exhausted);
         let all: u64 = w.cells.iter().map(exhausted).sum();
@@ -86,26 +99,40 @@ pub fn matrix(models: &'static [Model], args: &Args) -> Done {
         }
     }
     match (args.json, args.markdown) {
-        (true, _) => emit_json(&as_json(&*m, &ways, walk))?,
-        (_, true) => emit(as_markdown(m.proposals(), &ways))?,
-        _ => emit(as_text(&*m, &ways))?,
+        (true, _) => emit_json(&as_json(&*m, &repairs, &ways, walk))?,
+        (_, true) => emit(as_markdown(&*m, &repairs, &ways))?,
+        _ => emit(as_text(&*m, &repairs, &ways))?,
     }
     Ok(AS_EXPECTED)
 }
 
-fn one(m: &mut dyn Machine, loaded: &Loaded, walk: Walk) -> Result<Way, CliError> {
+/// The repairs that a way needs beside the proposals.
+fn needed_beside(m: &mut dyn Machine, loaded: &Loaded) -> Result<Vec<Proposal>, CliError> {
     let defects = loaded.defects(m, None)?.set;
     let mut p = loaded.program.clone();
     p.header.stop = Stop::Kernel;
-    let name = stem(&loaded.path);
     let unreached = guarded(m, &p, |m| resolve(m, &p, defects, u8::MAX).1)?;
     loaded.unreached(&unreached, true)?;
-    let found = guarded(m, &p, |m| way(m, &name, &p, defects, walk))?;
-    found.ok_or_else(|| {
-        let words = sets::display(m.defects(), defects);
-        CliError::path(&loaded.path, format!("the kernel does not panic with defects {words}"))
-            .help("give a program that ends in a fault with `ifscrub run --stop kernel`")
-    })
+    let found = guarded(m, &p, |m| beside(m, &p, defects))?;
+    found.ok_or_else(|| no_panic(m, loaded, defects))
+}
+
+fn one(
+    m: &mut dyn Machine,
+    loaded: &Loaded,
+    repairs: &[Proposal],
+    walk: Walk,
+) -> Result<Way, CliError> {
+    let defects = loaded.defects(m, None)?.set;
+    let (p, name) = (&loaded.program, stem(&loaded.path));
+    let found = guarded(m, p, |m| way(m, &name, p, defects, repairs, walk))?;
+    found.ok_or_else(|| no_panic(m, loaded, defects))
+}
+
+fn no_panic(m: &dyn Machine, loaded: &Loaded, defects: u64) -> CliError {
+    let words = sets::display(m.defects(), defects);
+    CliError::path(&loaded.path, format!("the kernel does not panic with defects {words}"))
+        .help("give a program that ends in a fault with `ifscrub run --stop kernel`")
 }
 
 fn stem(path: &Path) -> String {
@@ -160,11 +187,17 @@ fn singles(proposals: &[Proposal]) -> impl Iterator<Item = usize> {
     (0..proposals.len()).map(|i| 1 << i)
 }
 
-fn as_text(m: &dyn Machine, ways: &[Way]) -> String {
-    let proposals = m.proposals();
+/// What a repair changes; of a defect's own, whose it is.
+fn what(m: &dyn Machine, repair: &Proposal) -> String {
+    let proposed = m.proposals().iter().any(|p| p.name == repair.name);
+    let own = if proposed { "" } else { "beside the proposals, its own repair; " };
+    format!("{own}{}", repair.what)
+}
+
+fn as_text(m: &dyn Machine, proposals: &[Proposal], ways: &[Way]) -> String {
     let mut out = String::new();
     for p in proposals {
-        out += &format!("{}: {}\n", p.name, p.what);
+        out += &format!("{}: {}\n", p.name, what(m, p));
     }
     for w in ways {
         out += &format!(
@@ -206,7 +239,7 @@ fn aligned(rows: &[[String; 3]]) -> String {
 }
 
 /// A row for each way, a column for each repair alone, then what is needed together.
-fn as_markdown(proposals: &[Proposal], ways: &[Way]) -> String {
+fn as_markdown(m: &dyn Machine, proposals: &[Proposal], ways: &[Way]) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let cell = |text: String| text.replace('|', "\\|");
     let heads = |first: &str, rest: Vec<String>| {
@@ -216,7 +249,7 @@ fn as_markdown(proposals: &[Proposal], ways: &[Way]) -> String {
     };
     let mut out = String::new();
     for p in proposals {
-        out += &format!("- **{}**: {}\n", p.name, p.what);
+        out += &format!("- **{}**: {}\n", p.name, what(m, p));
     }
     out += "\n";
     out += &heads("way", proposals.iter().map(|p| p.name.to_string()).collect());
@@ -279,8 +312,7 @@ fn conclusion(proposals: &[Proposal], ways: &[Way]) -> String {
     about("stops", &stops, Cell::stops) + &about("cures", &cures, Cell::cures)
 }
 
-fn as_json(m: &dyn Machine, ways: &[Way], walk: Walk) -> Value {
-    let proposals = m.proposals();
+fn as_json(m: &dyn Machine, proposals: &[Proposal], ways: &[Way], walk: Walk) -> Value {
     let names = |c: usize| members(proposals, c).iter().map(|p| p.name).collect::<Vec<_>>();
     let both = |ways: &[Way]| {
         let [stops, cures] = least_of(proposals, ways);
@@ -320,7 +352,7 @@ fn as_json(m: &dyn Machine, ways: &[Way], walk: Walk) -> Value {
     let repair = |p: &Proposal| {
         json!({
             "name": p.name,
-            "what": p.what,
+            "what": what(m, p),
             "off": sets::names(m.defects(), p.off),
             "on": sets::names(m.defects(), p.on),
         })
@@ -339,6 +371,7 @@ fn as_json(m: &dyn Machine, ways: &[Way], walk: Walk) -> Value {
 mod tests {
     use super::*;
     use crate::kern::Kernel;
+    use crate::stack::Stack;
     use crate::triage::toy::{GRAMMAR, GUESS, Toy, UNLOCKED, UNREFERENCED};
 
     fn toy() -> (Kernel<Toy>, Vec<Way>) {
@@ -347,7 +380,7 @@ mod tests {
         let mut one = |name, ops, defects| {
             let text = format!("# ifscrub 1\nkernel toy\n{ops}");
             let p = text::parse(&[&GRAMMAR], &text).unwrap();
-            way(&mut m, name, &p, defects, walk).unwrap()
+            way(&mut m, name, &p, defects, Toy::proposals(), walk).unwrap()
         };
         let race = "make d0\nuse d0  preempt carton_use:sleep#1 for 1\ndrop d0\n";
         let race = one("race", race, 1 << UNLOCKED | 1 << UNREFERENCED);
@@ -358,7 +391,7 @@ mod tests {
     #[test]
     fn the_text_says_what_each_repair_does_and_what_all_ways_need() {
         let (m, ways) = toy();
-        let text = as_text(&m, &ways);
+        let text = as_text(&m, m.proposals(), &ways);
         for line in [
             "race\n  panic:    page fault at 0xdeadc0de, following c->refs, in carton_use()\n  \
              books:    freed-in-hands\n  defects:  unlocked use-unreferenced\n",
@@ -380,7 +413,7 @@ mod tests {
     #[test]
     fn the_tables_have_a_row_for_each_way() {
         let (m, ways) = toy();
-        let text = as_markdown(m.proposals(), &ways);
+        let text = as_markdown(&m, m.proposals(), &ways);
         assert!(text.contains("| way | LOCK | LAST | PLAIN | MARKED | ASSERT |\n"), "{text}");
         assert!(
             text.contains("| `drawer` | panics | clean | panics | panics | panics |\n"),
@@ -396,7 +429,7 @@ mod tests {
     #[test]
     fn the_json_has_every_combination() {
         let (m, ways) = toy();
-        let json = as_json(&m, &ways, Walk { runs: 600, seed: 1 });
+        let json = as_json(&m, m.proposals(), &ways, Walk { runs: 600, seed: 1 });
         assert_eq!(json["ways"][0]["cells"].as_array().map(Vec::len), Some(32));
         assert_eq!(json["ways"][0]["cells"][0]["positions"]["verdict"], "panics");
         assert_eq!(json["every_way"]["cures"], json!([["LOCK", "LAST"]]));

@@ -89,8 +89,8 @@ const FREEBSD_2023: Goal = Goal {
     kernel: "freebsd-14",
     reported: "fib6_lookup() gives a retransmit timer a deleted ifnet, all its if_afdata NULL",
     ways: &["fib-gateway-delete-delayed"],
-    // A stale lookup alone is no page fault: in6_ifextra must be gone before the ifnet.
-    with: &["in6-ifextra-not-deferred"],
+    // IPv4's part of if_afdata is NULL in the dump as well.
+    with: &["in-ifinfo-not-deferred"],
     fault: FaultKind::Null,
     function: "in6_selecthlim",
     below: &[
@@ -102,7 +102,13 @@ const FREEBSD_2023: Goal = Goal {
         "fork_exit",
     ],
     follows: "ND_IFINFO(nh->nh_ifp)->chlim",
-    shows: &["] empty", "DYING", "if_afdata[AF_INET6] NULL", "if_output ifdead_output"],
+    shows: &[
+        "] empty",
+        "DYING",
+        "if_afdata[AF_INET] NULL",
+        "if_afdata[AF_INET6] NULL",
+        "if_output ifdead_output",
+    ],
 };
 
 impl Goal {

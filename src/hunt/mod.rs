@@ -128,7 +128,7 @@ pub struct Hunt<'a> {
     next: u64,
     /// Defects still on.
     on: u64,
-    /// Defects that are hunted: those on at the beginning but proposed repairs.
+    /// Defects that are hunted, of those on at the beginning.
     hunted: u64,
     /// Defects that some finding was credited to.
     found: u64,
@@ -145,7 +145,7 @@ impl<'a> Hunt<'a> {
         Hunt {
             generator: Generator::new(machine.grammar(), cfg.programs.clone(), cfg.seed),
             on: cfg.defects,
-            hunted: sets::mistakes(machine.defects(), cfg.defects),
+            hunted: sets::hunted(machine.defects(), cfg.defects),
             cfg,
             make,
             machine,

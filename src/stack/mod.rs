@@ -55,6 +55,9 @@ pub enum Kind {
     WayIn,
     /// Opens ways in; repairing it closes them all.
     Enabling,
+    /// As the source has it, and so on as reported, but nobody has found a violation that it
+    /// leads to by itself; never counted.
+    Latent,
     /// Nobody has shown that it existed; never counted.
     Hypothesis,
     /// A repair that was proposed in place of the model's own; never counted.
@@ -67,6 +70,7 @@ impl Kind {
         match self {
             Kind::WayIn => "way in",
             Kind::Enabling => "enabling",
+            Kind::Latent => "latent",
             Kind::Hypothesis => "hypothesis",
             Kind::Repair => "proposed repair",
         }
@@ -105,7 +109,7 @@ pub struct Defect {
     pub id: &'static str,
     /// Class of the mistake: `list membership`, `missing release`, ...
     pub class: &'static str,
-    /// Way in, enabling, hypothesis or proposed repair.
+    /// Way in, enabling, latent, hypothesis or proposed repair.
     pub kind: Kind,
     /// What it takes to reach it.
     pub reach: Reach,
@@ -350,7 +354,7 @@ pub fn as_reported(defects: &[Defect]) -> u64 {
     defects
         .iter()
         .enumerate()
-        .filter(|(_, d)| matches!(d.kind, Kind::WayIn | Kind::Enabling))
+        .filter(|(_, d)| matches!(d.kind, Kind::WayIn | Kind::Enabling | Kind::Latent))
         .fold(0, |set, (i, _)| set | 1 << i)
 }
 

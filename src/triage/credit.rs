@@ -59,8 +59,10 @@ pub fn credit(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited
         let cured = everywhere(m, &program, &ordinals, repaired, Stop::Books, clean);
         cures | u64::from(cured) << d
     });
-    let enabling = sets::of_kind(m.defects(), Kind::Enabling);
-    let counts = if mistakes & !enabling != 0 { !enabling } else { enabling };
+    // Where it takes nothing else, they have the credit after all.
+    let others =
+        sets::of_kind(m.defects(), Kind::Enabling) | sets::of_kind(m.defects(), Kind::Latent);
+    let counts = if mistakes & !others != 0 { !others } else { others };
     Some(Credited {
         set,
         credit: cures & counts,
@@ -113,8 +115,8 @@ fn cut(m: &mut dyn Machine, p: &Program, defects: u64, symptom: &Symptom) -> Pro
     p.clone()
 }
 
-/// Switches off every defect without which the same violation stays: ways in and
-/// hypotheses by index, then enabling ones, as long as no mistake that is on needs them.
+/// Switches off every defect without which the same violation stays: ways in,
+/// latent ones and hypotheses by index, then enabling ones, as long as no mistake that is on needs them.
 /// Proposed repairs stay as they are.
 pub fn minimal_set(m: &mut dyn Machine, p: &Program, defects: u64, symptom: &Symptom) -> u64 {
     let all = m.defects();

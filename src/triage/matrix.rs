@@ -12,6 +12,9 @@
 //! more, at no position and in the walk; it *cures* the way when the books are clean at
 //! every position as well. What the walk does to the books is told, and proves nothing: a
 //! change may lead another way into a defect that is still on.
+//!
+//! A way may need more than anybody proposed. [`beside`] finds the defects whose own repair
+//! makes the difference; they join the proposals for all ways.
 
 use super::positions::everywhere;
 use super::replay::{name_points, recorded, resolve, run};
@@ -209,15 +212,53 @@ fn repaired(all: &[Defect], defects: u64, repairs: &[&Proposal]) -> u64 {
         .fold(set, |set, d| set & !(1 << d))
 }
 
-/// Runs a way under every combination of the machine's proposals; `None` when the kernel
-/// shows nothing at its end. The program is taken as one that stops with the kernel.
-pub fn way(m: &mut dyn Machine, name: &str, p: &Program, defects: u64, walk: Walk) -> Option<Way> {
+/// The repairs of single defects, as proposals of their own, that a way needs beside the
+/// machine's: none when some combination of these cures it, else those with which one does.
+/// `None` when the kernel shows nothing at its end. Nothing is walked.
+pub fn beside(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Vec<Proposal>> {
+    let mut p = p.clone();
+    p.header.stop = Stop::Kernel;
+    let panic = recorded(m, &p, defects, None).outcome.fault?;
+    let (ordinals, _) = resolve(m, &p, defects, u8::MAX);
+    let (all, proposals) = (m.defects(), m.proposals());
+    let mut known: BTreeMap<u64, bool> = BTreeMap::new();
+    let mut cured = |m: &mut dyn Machine, more: u64| {
+        (0..combinations(proposals)).any(|c| {
+            let set = repaired(all, defects & !more, &members(proposals, c));
+            *known.entry(set).or_insert_with(|| {
+                replayed(m, &p, &ordinals, set, &panic).verdict() == Verdict::Clean
+            })
+        })
+    };
+    if cured(m, 0) {
+        return Some(Vec::new());
+    }
+    let proposed = proposals.iter().fold(0, |set, p| set | p.off);
+    let own = sets::members(sets::mistakes(all, defects) & !proposed);
+    let own = own.filter(|&d| cured(m, 1 << d)).map(|d| Proposal {
+        name: all[d].id,
+        what: all[d].repair,
+        off: 1 << d,
+        on: 0,
+    });
+    Some(own.collect())
+}
+
+/// Runs a way under every combination of these repairs; `None` when the kernel shows
+/// nothing at its end. The program is taken as one that stops with the kernel.
+pub fn way(
+    m: &mut dyn Machine,
+    name: &str,
+    p: &Program,
+    defects: u64,
+    proposals: &[Proposal],
+    walk: Walk,
+) -> Option<Way> {
     let mut p = p.clone();
     p.header.stop = Stop::Kernel;
     let panic = recorded(m, &p, defects, None).outcome.fault?;
     let books = run(m, &p, defects, Some(Stop::Books)).violation.map(|v| v.rule.name);
     let (ordinals, _) = resolve(m, &p, defects, u8::MAX);
-    let proposals = m.proposals();
     // Most combinations come to the same switches: a way has few defects.
     let mut known: BTreeMap<u64, Cell> = BTreeMap::new();
     let mut cells = Vec::new();
@@ -280,7 +321,7 @@ mod tests {
     use crate::program::text;
     use crate::shadow::FaultKind;
     use crate::stack::{GRAMMARS, Stack, machine};
-    use crate::triage::toy::{GRAMMAR, GUESS, Toy, UNLOCKED, UNREFERENCED};
+    use crate::triage::toy::{GRAMMAR, GUESS, ROLLBACK, Toy, UNLOCKED, UNREFERENCED};
 
     const RACE: &str = "make d0\nuse d0  preempt carton_use:sleep#1 for 1\ndrop d0\n";
     const RACY: u64 = 1 << UNLOCKED | 1 << UNREFERENCED;
@@ -290,7 +331,7 @@ mod tests {
     fn toy_way(ops: &str, defects: u64, walk: Walk) -> Option<Way> {
         let text = format!("# ifscrub 1\nkernel toy\n{ops}");
         let p = text::parse(&[&GRAMMAR], &text).unwrap();
-        way(&mut Kernel::<Toy>::new(), "toy", &p, defects, walk)
+        way(&mut Kernel::<Toy>::new(), "toy", &p, defects, Toy::proposals(), walk)
     }
 
     /// The combination of these proposals of the toy.
@@ -393,6 +434,32 @@ mod tests {
     fn a_program_without_a_panic_is_no_way() {
         assert!(toy_way(RACE, 0, SHORT).is_none());
         assert!(toy_way("make d0\nmark d0\ndrop d0\n", u64::MAX, SHORT).is_none());
+    }
+
+    #[test]
+    fn a_way_that_no_proposal_cures_needs_the_repair_of_its_own_defect() {
+        let beside = |ops: &str, defects| {
+            let text = format!("# ifscrub 1\nkernel toy\n{ops}");
+            let p = text::parse(&[&GRAMMAR], &text).unwrap();
+            let all = beside(&mut Kernel::<Toy>::new(), &p, defects)?;
+            Some(all.iter().map(|p| (p.name, p.off, p.on)).collect::<Vec<_>>())
+        };
+        let rollback = "make d1\ngrow d1  fail @1\nuse d1\n";
+        let own = ("grow-rollback-twice", 1 << ROLLBACK, 0);
+        assert_eq!(beside(rollback, 1 << ROLLBACK), Some(vec![own]));
+        // What has nothing to do with it is not asked for.
+        assert_eq!(beside(rollback, 1 << ROLLBACK | RACY), Some(vec![own]));
+        assert_eq!(beside(RACE, RACY), Some(Vec::new()), "LOCK cures it");
+        assert_eq!(beside("make d0\n", RACY), None);
+        // As one more repair it has its place in the combinations.
+        let text = format!("# ifscrub 1\nkernel toy\n{rollback}");
+        let p = text::parse(&[&GRAMMAR], &text).unwrap();
+        let own = Proposal { name: own.0, what: "", off: own.1, on: own.2 };
+        let repairs = [Toy::proposals(), &[own]].concat();
+        let mut m = Kernel::<Toy>::new();
+        let w = way(&mut m, "toy", &p, 1 << ROLLBACK, &repairs, SHORT).unwrap();
+        assert_eq!(w.cells.len(), 64);
+        assert_eq!(least(&repairs, &|c| w.cells[c].cures()), [1 << 5]);
     }
 
     #[test]

@@ -152,7 +152,7 @@ pub static DEFECTS: &[Defect] = &[
         class: "stale lookup structure",
         kind: Kind::WayIn,
         reach: Reach::Steps,
-        needs: 0,
+        needs: 1 << IN6_IFEXTRA_NOT_DEFERRED,
         source: "sys/net/route/fib_algo.c:need_immediate_sync",
         what: "R2, W2: the deletion of a non-static gateway route, a group's, or a change reaches the FIB only by a callout, also when its interface is being detached",
         repair: "ours (F3): routes through a dying interface are synchronized at once",
@@ -330,7 +330,7 @@ pub static DEFECTS: &[Defect] = &[
     Defect {
         id: "detach-first-ifa-only",
         class: "missing removal",
-        kind: Kind::Enabling,
+        kind: Kind::Latent,
         reach: Reach::Preemption,
         needs: 0,
         source: "sys/net/if.c:if_detach_internal",
@@ -410,11 +410,11 @@ pub static DEFECTS: &[Defect] = &[
     Defect {
         id: "in-ifinfo-not-deferred",
         class: "stale pointer",
-        kind: Kind::Hypothesis,
+        kind: Kind::Latent,
         reach: Reach::Preemption,
         needs: 0,
         source: "sys/netinet/in.c:in_domifdetach",
-        what: "in_ifinfo and the ARP table in it are freed at once, while readers that found the interface before its methods died still follow if_afdata",
+        what: "IPv4's D: in_ifinfo and the ARP table in it are freed at once, while readers that found the interface before its methods died still follow if_afdata",
         repair: "ours (as F2): freed together with the ifnet, in if_free_deferred",
     },
     Defect {
@@ -788,7 +788,8 @@ pub static PROPOSALS: &[Proposal] = &[
             | 1 << ROUTE_ADD_DYING_IFP
             | 1 << RA_INPUT_WHILE_DYING
             | 1 << SCRUBPREFIX_MOVES_TO_DYING
-            | 1 << DEFROUTER_SELECT_DYING,
+            | 1 << DEFROUTER_SELECT_DYING
+            | 1 << IN6_IFATTACH_WHILE_DYING,
         on: 0,
     },
     Proposal {

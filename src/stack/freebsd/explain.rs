@@ -60,6 +60,7 @@ pub fn explain(v: &Violation) -> String {
     if any(&[
         &inv::I09_RIB_DETACHED,
         &inv::I10_FIB_DETACHED,
+        &inv::I10_FIB_STRICT,
         &inv::I11_LEFT_BEHIND,
         &inv::I12_ADDED,
     ]) {

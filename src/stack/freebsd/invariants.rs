@@ -100,10 +100,15 @@ pub static I09_RIB_DETACHED: Rule = Rule::new(
     "I9-rib-detached",
     "when if_detach returns, no route has the interface as nh_ifp or nh_aifp",
 );
-/// I10.
+/// I10, at rest.
 pub static I10_FIB_DETACHED: Rule = Rule::new(
     "I10-fib-detached",
-    "once if_detach has returned, no FIB instance has a nexthop of the interface, unless a rebuild has failed and is tried again",
+    "at rest, after if_detach, a linked FIB instance that is in step with its RIB has no nexthop of the interface",
+);
+/// I10 in its strict form, a warning: the original lets the FIB follow the RIB later.
+pub static I10_FIB_STRICT: Rule = Rule::warning(
+    "I10-fib-strict",
+    "when if_detach returns, no FIB instance that lookups go to has a nexthop of the interface, unless a rebuild has failed and is tried again",
 );
 /// I11.
 pub static I11_LEFT_BEHIND: Rule = Rule::new(
@@ -225,6 +230,7 @@ pub static RULES: &[&Rule] = &[
     &I08_AFDATA,
     &I09_RIB_DETACHED,
     &I10_FIB_DETACHED,
+    &I10_FIB_STRICT,
     &I11_LEFT_BEHIND,
     &I12_DYING,
     &I12_ADDED,
@@ -387,7 +393,10 @@ fn interfaces(k: &K, listed: &Listed, rest: bool) -> bool {
             k.violate(&I12_DYING, ObjRef::of(ifp), NONE, detail);
             return false;
         }
-        if detached & bit != 0 && !left_behind(k, ifp, Some(&I12_ADDED), rest) {
+        if detached & bit == 0 {
+            continue;
+        }
+        if !left_behind(k, ifp, Some(&I12_ADDED)) || rest && !fib_follows(k, ifp) {
             return false;
         }
     }
@@ -400,8 +409,33 @@ pub fn detached(k: &K, ifp: IfId) {
     if ifp.slot() < super::NIFNETS {
         let d = &k.st.notes.detached;
         d.set(d.get() | 1 << ifp.slot());
-        left_behind(k, ifp, None, true);
+        left_behind(k, ifp, None);
+        let stale = |d: &FibData| {
+            let retried = rebuild_pending(d) && d.fd_failed_rebuilds.get() != 0;
+            d.fd_linked.get() && !retried && d.nhops().any(|nh| names(k, nh, ifp))
+        };
+        if let Some((fd, _)) = k.st.fds.iter().find(|(_, d)| stale(d)) {
+            let detail = [Left::Fib as u32, 0];
+            k.violate(&I10_FIB_STRICT, ObjRef::of(ifp), ObjRef::of(fd), detail);
+        }
     }
+}
+
+/// I10: after one synchronization. While the generations of RIB and FIB differ it is I20
+/// that says how long they may; an instance that is not linked any more waits for its grace
+/// period, and no longer (I16).
+fn fib_follows(k: &K, ifp: IfId) -> bool {
+    let st = &k.st;
+    for (fd, d) in st.fds.iter() {
+        let af = d.af.get().index();
+        let in_step = d.fd_linked.get() && st.rnh_gen[af].get() == st.rnh_gen_rib[af].get();
+        if in_step && d.nhops().any(|nh| names(k, nh, ifp)) {
+            let detail = [Left::Fib as u32, 0];
+            k.violate(&I10_FIB_DETACHED, ObjRef::of(ifp), ObjRef::of(fd), detail);
+            return false;
+        }
+    }
+    true
 }
 
 /// What still names a detached interface. `I11`'s details, in this order.
@@ -429,9 +463,9 @@ pub enum Left {
     Ifmultiaddr,
 }
 
-/// I9, I10, I11. `later`: the rule to report when nothing was left when the detach
-/// returned, so that it was added later.
-fn left_behind(k: &K, ifp: IfId, later: Option<&'static Rule>, fib: bool) -> bool {
+/// I9, I11. `later`: the rule to report when nothing was left when the detach returned, so
+/// that it was added later.
+fn left_behind(k: &K, ifp: IfId, later: Option<&'static Rule>) -> bool {
     let st = &k.st;
     let me = ObjRef::of(ifp);
     let fail = |rule: &'static Rule, other: ObjRef, what: Left| {
@@ -442,17 +476,6 @@ fn left_behind(k: &K, ifp: IfId, later: Option<&'static Rule>, fib: bool) -> boo
         for rt in super::route_tables::table(k, af) {
             if names(k, st.rts.raw(rt).rt_nhop.get(), ifp) {
                 return fail(&I09_RIB_DETACHED, ObjRef::of(rt), Left::Route);
-            }
-        }
-    }
-    if fib {
-        for (fd, d) in st.fds.iter() {
-            let behind = d.fd_linked.get()
-                && d.nhops().any(|nh| names(k, nh, ifp))
-                && !(rebuild_pending(d) && d.fd_failed_rebuilds.get() != 0);
-            if behind {
-                k.violate(&I10_FIB_DETACHED, me, ObjRef::of(fd), [Left::Fib as u32, 0]);
-                return false;
             }
         }
     }
