@@ -117,7 +117,7 @@ pub static I11_LEFT_BEHIND: Rule = Rule::new(
 pub static I12_DYING: Rule =
     Rule::new("I12-dying", "IFF_DYING is never cleared, and set if and only if off V_ifnet");
 /// I12, additions.
-pub static I12_ADDED: Rule = Rule::new(
+pub static I12_ADDED: Rule = Rule::early(
     "I12-added-while-dying",
     "no address, prefix, router, route or nexthop is added for a dying interface, and nothing else after its detach",
 );
