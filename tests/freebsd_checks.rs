@@ -16,6 +16,7 @@ use ifscrub::kern::Kernel;
 use ifscrub::kern::exec::{Config, run, run_to_rest};
 use ifscrub::kern::queue::Place;
 use ifscrub::kern::slab::ObjRef;
+use ifscrub::kern::trace::{Event, What};
 use ifscrub::program::{Op, Stop};
 use ifscrub::shadow::{Rule, Violation};
 use ifscrub::stack::Stack;
@@ -27,6 +28,7 @@ use ifscrub::stack::freebsd::route_tables::{net_epoch_assert, rnh_deladdr, rnh_l
 use ifscrub::stack::freebsd::subr_epoch::{Callback, net_epoch_call, net_epoch_enter};
 use ifscrub::stack::freebsd::subr_taskqueue::{Task, taskqueue_enqueue};
 use ifscrub::stack::freebsd::{Freebsd, K, if_c, uma};
+use ifscrub::triage::sets::members;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -180,8 +182,10 @@ fn each_program_breaks_its_rule_first_and_is_clean_repaired() {
         }
         let v = broken.violation.unwrap_or_else(|| panic!("{name}: clean"));
         assert_eq!(v.rule.name, name);
-        // None of the defects is there for decoration.
-        for d in ifscrub::triage::sets::members(set) {
+        // None of the defects is there for decoration, unless another one brings it along.
+        let brought = |d: usize| members(set).any(|o| m.defects()[o].needs >> d & 1 != 0);
+        let own: Vec<_> = members(set).filter(|&d| !brought(d)).collect();
+        for d in own {
             let without = m.run(&p, Config { defects: set & !(1 << d), ..Config::default() });
             let still = without.violation.is_some_and(|w| w.rule.name == name);
             assert!(!still, "{name} does not need {}", m.defects()[d].id);
@@ -416,6 +420,15 @@ const AT_REST: &[Corruption] = &[
         w.k[w.fd].fd_callout_action.set(FdAction::Rebuild);
         w.k.callout_reset(&w.k[w.fd].fd_callout, 1001);
     }),
+    (&inv::I20_REBUILD_PENDING, [1, 1050], |w| {
+        // It is put off again, each time within its bound.
+        w.k.st.rnh_gen_rib[V4].inc();
+        w.k[w.fd].fd_callout_action.set(FdAction::Rebuild);
+        w.k.callout_reset(&w.k[w.fd].fd_callout, 1000);
+        assert_eq!(check(&w.k), None);
+        w.k.set_now(w.k.now() + 50);
+        w.k.callout_reset(&w.k[w.fd].fd_callout, 1000);
+    }),
     (&inv::I22_LISTS, [List::Addrhead as u32, 0], |w| w.k[w.a4].ifa_ifp.set(w.ng)),
     (&inv::I22_LISTS, [List::Addrhead as u32, 0], |w| w.k[w.a4].ifa_link.prev.set(Place::Null)),
     (&inv::I22_LISTS, [List::Addrhead as u32, 1], |w| {
@@ -570,15 +583,58 @@ const AT_ONCE: &[Corruption] = &[
         off(&w.k[w.ep].if_flags, IFF_UP);
         check_op(&w.k, &op("SIOCAIFADDR epair0a 10.0.0.1"), Some(17));
     }),
-    (&inv::FAILED_CHANGED, [17, 1 << 2], |w| {
+    (&inv::FAILED_CHANGED, [17, 1 << 2 | 1 << 3], |w| {
+        // It owns a route, and so its flags count among the routes.
         w.k[w.a4].dstaddr.set(1);
         check_op(&w.k, &op("SIOCAIFADDR_IN6 epair0a 2001:db8:1::1"), Some(17));
     }),
-    (&inv::FAILED_CHANGED, [2, 1 << 5], |w| {
+    (&inv::FAILED_CHANGED, [17, 1 << 2], |w| {
+        // That the interface has come up excuses no address but its own.
+        came_up(w);
+        w.k[w.a4].dstaddr.set(1);
+        check_op(&w.k, &op("SIOCAIFADDR epair0a 10.0.0.1"), Some(17));
+    }),
+    (&inv::FAILED_CHANGED, [17, 1 << 4], |w| {
+        came_up(w);
+        forget(w, |d| &mut d.prefixes);
+        check_op(&w.k, &op("SIOCAIFADDR epair0a 10.0.0.1"), Some(17));
+    }),
+    (&inv::FAILED_CHANGED, [17, 1 << 5], |w| {
+        came_up(w);
+        forget(w, |d| &mut d.routers);
+        check_op(&w.k, &op("SIOCAIFADDR epair0a 10.0.0.1"), Some(17));
+    }),
+    (&inv::FAILED_CHANGED, [17, 1 << 1], |w| {
+        // Another interface than the one that was named has come up.
+        came_up(w);
+        check_op(&w.k, &op("SIOCAIFADDR tun0 10.0.0.1"), Some(17));
+    }),
+    (&inv::FAILED_CHANGED, [17, 1 << 2], |w| {
+        // The one that was to be replaced is still there, and another one has changed.
+        inv::address_replaced(&w.k, w.a4);
+        w.k[w.ll].dstaddr.set(1);
+        check_op(&w.k, &op("SIOCAIFADDR epair0a 10.0.0.1"), Some(17));
+    }),
+    (&inv::FAILED_CHANGED, [2, 1 << 3 | 1 << 5], |w| {
         w.k[w.dr].ifp.set(w.ep);
         check_op(&w.k, &op("NGM_SHUTDOWN ng1"), Some(2));
     }),
 ];
+
+/// As if epair0a had been down before.
+fn came_up(w: &World) {
+    let mut d = w.k.st.notes.digest.get();
+    d.up &= !(1 << w.k[w.ep].name.get());
+    w.k.st.notes.digest.set(d);
+}
+
+/// As if something had not been there before.
+fn forget(w: &World, what: fn(&mut inv::Digest) -> &mut u64) {
+    let mut d = w.k.st.notes.digest.get();
+    let sum = what(&mut d);
+    *sum = sum.wrapping_sub(1);
+    w.k.st.notes.digest.set(d);
+}
 
 /// A detach of tun0 that has left nothing but what `name` makes name it.
 fn nothing_but(w: &World, name: fn(&World)) {
@@ -729,7 +785,60 @@ fn an_address_that_is_to_be_replaced_may_be_lost_when_the_addition_fails() {
     let first = k[interface(&k, 1)].if_addrhead.first.get();
     let mut listed = chain(first, |i| k.st.ifas.raw(i).ifa_link.next.get());
     assert!(listed.all(|i| k[i].af.get() != Af::Inet), "neither the old one nor the new one");
-    assert!(!k.st.notes.address_replaced.get(), "for that operation only");
+    assert_eq!(k.st.notes.replaced.get(), 0, "for that operation only");
+}
+
+#[test]
+fn what_an_interface_brings_with_it_is_excused_when_the_driver_brings_it_up() {
+    let lines = "SIOCIFCREATE epair0a\n\
+                 SIOCAIFADDR_IN6 epair0a 2001:db8:1::1  fail malloc_nd_prefix#1\n";
+    let k = after(lines, 0);
+    assert_eq!((k.counts().ok, k.injected()), (1, 1));
+    let first = k[interface(&k, 1)].if_addrhead.first.get();
+    let listed = chain(first, |i| k.st.ifas.raw(i).ifa_link.next.get());
+    let inet6: Vec<_> =
+        listed.filter(|&i| k[i].af.get() == Af::Inet6).map(|i| k[i].addr.get() >> 48).collect();
+    assert_eq!(inet6, [0xfe80], "its link-local address, and not the one that was asked for");
+}
+
+#[test]
+fn an_epoch_section_that_the_detach_will_wait_for_may_still_add_and_nobody_else() {
+    let dying = || {
+        let w = World::new();
+        on(&w.k[w.tun].if_flags, IFF_DYING);
+        w
+    };
+    let add = |w: &World| inv::added(&w.k, w.tun, ObjRef::of(w.ll), Left::Addrhead);
+    let w = dying();
+    net_epoch_enter(&w.k);
+    add(&w);
+    assert_eq!(w.k.violation(), None);
+    inv::waited(&w.k, w.tun);
+    add(&w);
+    assert_broken("after the wait", w.k.violation(), &inv::I12_ADDED, [Left::Addrhead as u32, 1]);
+    let w = dying();
+    add(&w);
+    assert_broken("outside", w.k.violation(), &inv::I12_ADDED, [Left::Addrhead as u32, 1]);
+}
+
+#[test]
+fn siocifdestroy_of_a_netgraph_interface_is_einval() {
+    let errno_of_last = |lines: &str| {
+        let p = parse(lines);
+        let mut k = Kernel::<Freebsd>::new();
+        let outcome = run(&mut k, &p, Config { record: true, ..Config::default() });
+        assert!(outcome.clean());
+        let trace = outcome.trace.expect("it was recorded");
+        let account = p.ops.len() as u8 - 1;
+        let done = |e: &Event| match e.what {
+            What::Done(errno) if e.account == account => Some(errno),
+            _ => None,
+        };
+        trace.events.iter().find_map(done).expect("it returns")
+    };
+    assert_eq!(errno_of_last("NGM_MKPEER ng0\nSIOCIFDESTROY ng0\n"), 22, "EINVAL");
+    assert_eq!(errno_of_last("SIOCIFDESTROY ng0\n"), 6, "ENXIO, when there is none");
+    assert_eq!(errno_of_last("SIOCIFCREATE tun0\nSIOCIFDESTROY tun0\n"), 0);
 }
 
 #[test]

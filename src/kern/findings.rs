@@ -53,15 +53,18 @@ impl Ctx {
         self.stopped.get()
     }
 
-    /// Records a broken rule. The first one counts; under `stop books` it ends the
-    /// run.
+    /// Records a broken rule. The first one counts, unless it is an early one that another
+    /// one follows, not just the kernel's fault; under `stop books` it ends the run.
     #[cold]
     pub fn violate(&self, rule: &'static Rule, obj: ObjRef, other: ObjRef, detail: [u32; 2]) {
         if rule.warning {
             self.bump(|c| c.warnings += 1);
             return;
         }
-        if self.violation.get().is_some() || self.stopped.get() {
+        let fault =
+            std::ptr::eq(rule, &rules::BAD_POINTER) || std::ptr::eq(rule, &rules::KERNEL_PANIC);
+        let stays = |first: Violation| !first.rule.early || rule.early || fault;
+        if self.stopped.get() || self.violation.get().is_some_and(stays) {
             return;
         }
         let v = Violation { rule, obj, other, detail, op: self.current_op(), func: self.func() };

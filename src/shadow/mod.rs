@@ -21,21 +21,29 @@ pub struct Rule {
     pub says: &'static str,
     /// A warning never ends a run; it is counted and shown in the report.
     pub warning: bool,
+    /// What comes of a breach is worth more than the breach. Under `stop kernel`, where a
+    /// run goes on, the next rule that is broken takes its place.
+    pub early: bool,
 }
 
 impl Rule {
     /// A rule that ends a run.
     pub const fn new(name: &'static str, says: &'static str) -> Rule {
-        Rule { name, says, warning: false }
+        Rule { name, says, warning: false, early: false }
     }
 
     /// A rule that only warns.
     pub const fn warning(name: &'static str, says: &'static str) -> Rule {
-        Rule { name, says, warning: true }
+        Rule { name, says, warning: true, early: false }
+    }
+
+    /// A rule that ends a run, and yields to what comes of it where the run goes on.
+    pub const fn early(name: &'static str, says: &'static str) -> Rule {
+        Rule { name, says, warning: false, early: true }
     }
 }
 
-/// The first broken rule of a run.
+/// The first broken rule of a run; see [`Rule::early`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// Which rule.

@@ -155,7 +155,7 @@ pub fn report(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Report> 
     let labels = Labels::of(m, p);
     let stacks = match ended_by {
         Some(_) => trace.faults.first().map(|(_, s)| s),
-        None => trace.violations.first().map(|(_, s)| s),
+        None => trace.violations.last().map(|(_, s)| s),
     };
     let threads = stacks.map_or(&[][..], Vec::as_slice);
     let threads = threads.iter().map(|b| thread(b, &labels)).collect();

@@ -52,7 +52,7 @@ pub fn is_model(f: &Func) -> bool {
 
 /// The innermost functions of the thread that broke the first rule, innermost first.
 pub fn frames(trace: &Trace) -> Vec<&'static str> {
-    let running = trace.violations.first().and_then(|(_, stacks)| stacks.first());
+    let running = trace.violations.last().and_then(|(_, stacks)| stacks.first());
     let frames = running.map_or(&[][..], |b| b.frames.as_slice());
     frames.iter().filter(|f| is_model(f)).take(FRAMES).map(|f| f.name).collect()
 }

@@ -8,6 +8,7 @@
 //! [`user_changed_route`].
 
 use super::K;
+use super::in6_ifattach::is_own;
 use super::invariants::*;
 use super::lists::{Listed, chain};
 use super::objects::*;
@@ -116,6 +117,16 @@ fn bound(d: &FibData) -> u64 {
     1000.max(50 << d.fd_failed_rebuilds.get().min(10))
 }
 
+/// Since when the FIB instance of a family is out of step: since the first rest at which it
+/// was seen to be, unless it has been in step since, or a try has failed.
+fn stale(k: &K, af: usize) -> Stale {
+    let gen_fib = k.st.rnh_gen[af].get();
+    let was = k.st.notes.stale[af].get();
+    let same = was.is && was.gen_fib == gen_fib;
+    let since = if same { was.since } else { k.now() };
+    Stale { is: gen_fib != k.st.rnh_gen_rib[af].get(), since, gen_fib }
+}
+
 /// I20.
 fn contents(k: &K) -> bool {
     let st = &k.st;
@@ -123,11 +134,15 @@ fn contents(k: &K) -> bool {
         let fd = st.v_inet_dp[af].get();
         let d = st.fds.raw(fd);
         let me = ObjRef::of(fd);
-        let pending = rebuild_pending(d);
-        if st.rnh_gen[af].get() != st.rnh_gen_rib[af].get() {
-            let left = d.fd_callout.due().map_or(0, |(at, _)| at.saturating_sub(k.now()));
-            if !pending || left > bound(d) {
-                let detail = [u32::from(pending), left.min(u64::from(u32::MAX)) as u32];
+        let stale = stale(k, af);
+        st.notes.stale[af].set(stale);
+        if stale.is {
+            let pending = rebuild_pending(d);
+            let due = d.fd_callout.due().map_or(k.now(), |(at, _)| at);
+            // From when it was first seen until when it will be tried to end.
+            let whole = due.saturating_sub(stale.since);
+            if !pending || whole > bound(d) {
+                let detail = [u32::from(pending), whole.min(u64::from(u32::MAX)) as u32];
                 k.violate(&I20_REBUILD_PENDING, me, NONE, detail);
                 return false;
             }
@@ -388,13 +403,48 @@ fn mix(h: u64, v: u64) -> u64 {
     (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
+/// An interface in the digest: its name.
+fn name(k: &K, ifp: IfId) -> u64 {
+    u64::from(k.st.ifnets.raw(ifp).name.get())
+}
+
+/// An address in the digest: what it is, without what it owns.
+pub fn address(k: &K, ifa: IfaId) -> u64 {
+    let a = k.st.ifas.raw(ifa);
+    let h = mix(mix(name(k, a.ifa_ifp.get()), a.af.get() as u64), a.addr.get());
+    mix(mix(h, a.dstaddr.get()), u64::from(a.bits.get()))
+}
+
+/// A prefix in the digest: what it is, without its state.
+fn prefix(k: &K, ifp: IfId, value: Prefix) -> u64 {
+    mix(mix(name(k, ifp), value.addr), u64::from(value.bits))
+}
+
+/// Of an interface that has come up, the addresses that it brings with it, and the prefix
+/// of each, as parts of the digest.
+pub fn own_addresses(k: &K, name: u8) -> impl Iterator<Item = (u64, u64)> + '_ {
+    let st = &k.st;
+    let up = |n: &Ifnet| n.if_flags.get() & (IFF_UP | IFF_DYING) == IFF_UP;
+    let ifp = st.ifnets.iter().find(|(_, n)| n.name.get() == name && up(n)).map(|(i, _)| i);
+    let first = ifp.map_or(IfaId::NULL, |i| st.ifnets.raw(i).if_addrhead.first.get());
+    let listed = chain(first, |a| st.ifas.raw(a).ifa_link.next.get());
+    let own = move |&i: &IfaId| {
+        let a = st.ifas.raw(i);
+        a.af.get() == Af::Inet6 && is_own(k, a.ifa_ifp.get(), a.addr.get())
+    };
+    listed.filter(own).map(move |i| {
+        let a = st.ifas.raw(i);
+        (address(k, i), prefix(k, a.ifa_ifp.get(), Prefix::new(a.addr.get(), a.bits.get())))
+    })
+}
+
 /// What the control plane comes to. Two states with the same interfaces, addresses,
 /// routes, prefixes and routers have the same digest, whatever objects they are made of.
 pub fn digest(k: &K) -> Digest {
     let st = &k.st;
     let mut d = Digest::default();
-    // An interface by its name; one that is off V_ifnet is nobody's any more.
-    let name = |ifp: IfId| u64::from(st.ifnets.raw(ifp).name.get());
+    let name = |ifp: IfId| name(k, ifp);
+    // One that is off V_ifnet is nobody's any more.
     let gone = |ifp: IfId| st.ifnets.raw(ifp).if_flags.get() & IFF_DYING != 0;
     for (i, n) in st.ifnets.iter() {
         if gone(i) {
@@ -405,11 +455,10 @@ pub fn digest(k: &K) -> Digest {
             d.up |= 1 << (n.name.get() & 15);
         }
         for ifa in chain(n.if_addrhead.first.get(), |a| st.ifas.raw(a).ifa_link.next.get()) {
-            let a = st.ifas.raw(ifa);
-            let mut h = mix(name(i), a.af.get() as u64);
-            h = mix(mix(h, a.addr.get()), a.dstaddr.get());
-            h = mix(h, u64::from(a.bits.get()) << 32 | u64::from(a.ifa_flags.get()));
+            let h = address(k, ifa);
             d.addresses = d.addresses.wrapping_add(h);
+            let flags = u64::from(st.ifas.raw(ifa).ifa_flags.get());
+            d.routes = d.routes.wrapping_add(mix(h, flags));
         }
     }
     for af in FAMILIES {
@@ -440,14 +489,15 @@ pub fn digest(k: &K) -> Digest {
     }
     for pr in chain(st.v_nd_prefix.first[0].get(), |p| st.prefixes.raw(p).ndpr_entry.next.get()) {
         let p = st.prefixes.raw(pr);
-        let value = p.ndpr_prefix.get();
-        let h = mix(mix(name(p.ndpr_ifp.get()), value.addr), u64::from(value.bits));
-        d.prefixes = d.prefixes.wrapping_add(mix(h, u64::from(p.ndpr_stateflags.get())));
+        let h = prefix(k, p.ndpr_ifp.get(), p.ndpr_prefix.get());
+        d.prefixes = d.prefixes.wrapping_add(h);
+        d.routes = d.routes.wrapping_add(mix(h, u64::from(p.ndpr_stateflags.get())));
     }
     for dr in chain(st.v_nd6_defrouter.first.get(), |r| st.routers.raw(r).dr_entry.next.get()) {
         let r = st.routers.raw(dr);
-        let h = mix(mix(name(r.ifp.get()), r.rtaddr.get()), u64::from(r.installed.get()));
+        let h = mix(name(r.ifp.get()), r.rtaddr.get());
         d.routers = d.routers.wrapping_add(h);
+        d.routes = d.routes.wrapping_add(mix(h, u64::from(r.installed.get())));
     }
     d
 }

@@ -64,7 +64,11 @@ pub fn explain(v: &Violation) -> String {
         &inv::I11_LEFT_BEHIND,
         &inv::I12_ADDED,
     ]) {
-        return format!("{} names it", LEFT[a as usize % LEFT.len()]);
+        let what = LEFT[a as usize % LEFT.len()];
+        return match b {
+            1 => format!("{what} is added while it is dying"),
+            _ => format!("{what} names it"),
+        };
     }
     if is(&inv::I12_DYING) {
         let on = if b != 0 { "on" } else { "off" };
@@ -149,7 +153,7 @@ pub fn explain(v: &Violation) -> String {
     if is(&inv::I20_REBUILD_PENDING) {
         return match a {
             0 => "no rebuild is pending".to_string(),
-            _ => format!("the rebuild is {b} ms away"),
+            _ => format!("the rebuild comes {b} ms after they were seen to differ"),
         };
     }
     if is(&inv::I22_LISTS) {
@@ -178,7 +182,7 @@ pub fn explain(v: &Violation) -> String {
 }
 
 /// The names of [`Left`].
-const LEFT: [&str; Left::Ifmultiaddr as usize + 1] = [
+const LEFT: [&str; Left::Nhop as usize + 1] = [
     "a route",
     "a FIB instance",
     "an address on if_addrhead",
@@ -189,6 +193,7 @@ const LEFT: [&str; Left::Ifmultiaddr as usize + 1] = [
     "a link-layer entry",
     "a membership",
     "a link-level membership",
+    "a nexthop",
 ];
 
 fn set(bits: u32, names: &[&str]) -> String {

@@ -7,13 +7,17 @@
 //! with the RIB's lock held: a copy cannot follow and is made anew, at once for interface
 //! routes and static ones, by a callout for the others.
 //!
-//! The modules that take changes in batches (dxr, dpdk_lpm) and those that fail for good
-//! (an array search for a dying table) are not in here, and neither is what serves only
-//! them: the queue of changes, the list of banned modules. `bsearch4`, which the original
+//! A change may also be queued and applied with others (`fd_batch`, `queue_rtable_change`,
+//! `apply_rtable_changes`, FDA_BATCH): for a module that answers FLM_BATCH, which none of
+//! the five that register themselves at boot does. `dxr`, a module of the kernel's that the
+//! user loads, is the only one that has `flm_change_rib_items_cb`; it is not in here, and
+//! neither is the queue. FLM_ERROR and the list of banned modules, which serve `dxr` and a table
+//! that is being destroyed, are not, either. `bsearch4`, which the original
 //! prefers for the smallest IPv4 tables, differs from `radix4_lockless` in its copy's
 //! layout only, and is that module here.
 
 use super::defects as d;
+use super::invariants::rebuild_failed;
 use super::locks;
 use super::nhgrp_ctl::Paths;
 use super::nhop::family;
@@ -665,6 +669,7 @@ async fn setup_fd_instance(k: &K, flm: Flm, af: Af, orig_fd: FdId, attach: bool)
     if !prev_fd.is_null() && prev_fd != orig_fd {
         schedule_destroy_fd_instance(k, prev_fd).await;
     }
+    rebuild_failed(k, family(af));
     FdId::NULL
 }
 

@@ -430,7 +430,7 @@ pub fn fingerprint(k: &K) -> u64 {
         w.put(st.nh_idx_head[af].get());
         w.ptr(&st.fds, st.v_inet_dp[af].get());
         w.put(st.algo_fixed[af].get().map_or(0, |flm| 1 + flm as u64));
-        w.put(u64::from(st.flm_banned[af].get()) << 8 | u64::from(st.lradix_data[af].get()));
+        w.put(u64::from(st.lradix_data[af].get()));
     }
     w.list(&st.fds, st.v_fib_data_list.first.get(), |f| f.entries.next.get());
     for n in st.flm_refcount.iter().flatten() {

@@ -11,6 +11,7 @@
 use super::defects as d;
 use super::in_c::{self, in_control};
 use super::in6_c::{self, in6_control};
+use super::invariants::{self, Left};
 use super::objects::*;
 use super::route_ctl::Rtm;
 use super::route_ifaddrs::ifa_maintain_loopback_route;
@@ -18,7 +19,7 @@ use super::subr_epoch::*;
 use super::subr_taskqueue::{Task, taskqueue_drain, taskqueue_enqueue};
 use super::{ENOBUFS, ENOMEM, ENXIO, K, NINDEX};
 use super::{if_clone, if_epair, if_loop, if_tuntap, in6_ifattach, ng_iface};
-use super::{invariants, locks, route_helpers, uma};
+use super::{locks, route_helpers, uma};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
 use crate::shadow::FaultKind;
@@ -487,7 +488,7 @@ pub async fn if_detach(k: &K, ifp: IfId) {
     let _f = k.frame(&Func { name: "if_detach", file: FILE });
     let _raw = k.hold(ObjRef::of(ifp), false);
     k.yield_at("if_detach_internal:unlink").await;
-    if if_unlink_ifnet(k, ifp).await {
+    if unlink_controlled(k, ifp).await {
         k.yield_at("if_detach_internal:detach_sx").await;
         k.lock(locks::IFNET_DETACH).await;
         if_detach_internal(k, ifp).await;
@@ -496,24 +497,32 @@ pub async fn if_detach(k: &K, ifp: IfId) {
     invariants::detached(k, ifp);
 }
 
-/// The repairs of W3: whoever adds an address under a control lock sees IFF_DYING, or has
-/// finished, once the lock was taken after the flag was set.
-async fn wait_for_controls(k: &K) {
-    if !k.on(d::IN_AIFADDR_WHILE_DYING) {
+/// The repairs of W3: IFF_DYING is set under the control locks, so that whoever adds
+/// something under one of them sees it, or has finished before.
+async fn unlink_controlled(k: &K, ifp: IfId) -> bool {
+    let inet = !k.on(d::IN_AIFADDR_WHILE_DYING);
+    let inet6 = !k.on(d::IN6_AIFADDR_WHILE_DYING);
+    if inet {
         k.lock(locks::IN_CONTROL).await;
-        k.unlock(locks::IN_CONTROL);
     }
-    if !k.on(d::IN6_AIFADDR_WHILE_DYING) {
+    if inet6 {
         k.lock(locks::IN6_CONTROL).await;
+    }
+    let found = if_unlink_ifnet(k, ifp).await;
+    if inet6 {
         k.unlock(locks::IN6_CONTROL);
     }
+    if inet {
+        k.unlock(locks::IN_CONTROL);
+    }
+    found
 }
 
 async fn if_detach_internal(k: &K, ifp: IfId) {
     let _f = k.frame(&Func { name: "if_detach_internal", file: FILE });
     k.yield_at("if_detach_internal:epoch_wait").await;
-    wait_for_controls(k).await;
     epoch_wait_preempt(k).await;
+    invariants::waited(k, ifp);
     epoch_drain_callbacks(k).await;
     k.yield_at("if_detach_internal:delgroups").await;
     if_delgroups(k, ifp).await;
@@ -824,6 +833,7 @@ fn addrhead_insert_head(k: &K, ifp: IfId, ifa: IfaId) {
 
 /// `CK_STAILQ_INSERT_TAIL(&ifp->if_addrhead, ifa, ifa_link)`.
 pub fn addrhead_insert_tail(k: &K, ifp: IfId, ifa: IfaId) {
+    invariants::added(k, ifp, ObjRef::of(ifa), Left::Addrhead);
     k.record(|| What::List("if_addrhead", true, ObjRef::of(ifa)));
     k[ifp].if_addrhead.insert_tail(ifa, |i| &k[i].ifa_link);
 }

@@ -26,12 +26,17 @@ use crate::kern::trace::Func;
 const FILE: &str = "sys/netinet6/in6_ifattach.c";
 
 /// `in6_get_hw_ifid`: made of the hardware address.
-fn ifid(k: &K, ifp: IfId) -> Addr {
-    if k[ifp].if_flags.get() & IFF_LOOPBACK != 0 {
-        1
-    } else {
-        0x02ff_0000 | Addr::from(k[ifp].name.get())
-    }
+fn ifid(n: &Ifnet) -> Addr {
+    if n.if_flags.get() & IFF_LOOPBACK != 0 { 1 } else { 0x02ff_0000 | Addr::from(n.name.get()) }
+}
+
+/// Whether an address is one that an interface brings with it when it comes up.
+pub fn is_own(k: &K, ifp: IfId, addr: Addr) -> bool {
+    let n = k.st.ifnets.raw(ifp);
+    let lo = n.if_flags.get() & IFF_LOOPBACK != 0;
+    let linklocal = n.driver.get() == Driver::Epair || lo;
+    let zone = u64::from(n.if_index.get()) << 32;
+    lo && addr == LOOPBACK6 || linklocal && addr == 0xfe80 << 48 | zone | ifid(n)
 }
 
 /// `in6_ifattach`: the link-local address, where an interface has one of its own.
@@ -84,7 +89,7 @@ async fn in6_ifattach_loopback(k: &K, ifp: IfId) {
 
 async fn in6_ifattach_linklocal(k: &K, ifp: IfId) -> i32 {
     let _f = k.frame(&Func { name: "in6_ifattach_linklocal", file: FILE });
-    let addr = in6_setscope(k, 0xfe80 << 48 | ifid(k, ifp), ifp);
+    let addr = in6_setscope(k, 0xfe80 << 48 | ifid(&k[ifp]), ifp);
     let ifra = Ifra { addr, bits: 32, ..Ifra::default() };
     let error = in6_update_ifa(k, ifp, ifra, IfaId::NULL).await;
     if error != 0 {

@@ -109,7 +109,7 @@ async fn in_aifaddr_ioctl(k: &K, ifp: IfId, req: &AliasReq) -> i32 {
     net_epoch_exit(k);
     if !old.is_null() {
         // As upstream: an address that is there is deleted and made anew.
-        super::invariants::address_replaced(k);
+        super::invariants::address_replaced(k, old);
         in_difaddr_ioctl(k, ifp, req.addr).await;
     }
     k.yield_at("in_aifaddr_ioctl:ifa_alloc").await;

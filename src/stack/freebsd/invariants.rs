@@ -58,6 +58,9 @@ pub static I04_NDPR_REFCNT: Rule =
 /// I4, addresses.
 pub static I04_NDPR_ADDRCNT: Rule =
     Rule::new("I4-ndpr-addrcnt", "ndpr_addrcnt is the addresses whose ia6_ndpr names the prefix");
+/// I4, the end of a prefix.
+pub static I04_DELETED_IN_USE: Rule =
+    Rule::new("I4-deleted-in-use", "no address uses a prefix that is deleted");
 /// I5, routers.
 pub static I05_DR_REFCNT: Rule = Rule::new(
     "I5-dr-refcnt",
@@ -119,8 +122,10 @@ pub static I11_LEFT_BEHIND: Rule = Rule::new(
 pub static I12_DYING: Rule =
     Rule::new("I12-dying", "IFF_DYING is never cleared, and set if and only if off V_ifnet");
 /// I12, additions.
-pub static I12_ADDED: Rule =
-    Rule::new("I12-added-while-dying", "nothing is added for an interface after its detach");
+pub static I12_ADDED: Rule = Rule::early(
+    "I12-added-while-dying",
+    "no address, prefix, router, route or nexthop is added for a dying interface, and nothing else after its detach",
+);
 /// I13.
 pub static I13_IFINDEX: Rule =
     Rule::new("I13-ifindex", "ifindex_table names living interfaces by their index and generation");
@@ -219,6 +224,7 @@ pub static RULES: &[&Rule] = &[
     &I03_QUEUED_ONCE,
     &I04_NDPR_REFCNT,
     &I04_NDPR_ADDRCNT,
+    &I04_DELETED_IN_USE,
     &I05_DR_REFCNT,
     &I05_FLM_REFCOUNT,
     &REFCNT_OTHER,
@@ -263,14 +269,30 @@ const NONE: ObjRef = ObjRef::NONE;
 pub struct Notes {
     /// Bit per interface (its slot in memory) whose `if_detach` has returned.
     pub detached: F<u16>,
+    /// Bit per interface whose detach has waited for the epoch sections before it.
+    pub waited: F<u16>,
     /// Bit per interface that was seen dying.
     pub dying: F<u16>,
     /// Bit per router whose default route the user has deleted or changed.
     pub user_routers: F<u8>,
-    /// The operation has replaced an address that was there.
-    pub address_replaced: F<bool>,
+    /// What the operation has taken out of [`Digest::addresses`]: an address that was there
+    /// and is to be replaced.
+    pub replaced: F<u64>,
+    /// Since when each FIB instance is out of step.
+    pub stale: [F<Stale>; 2],
     /// What the control plane came to at the last rest.
     pub digest: F<Digest>,
+}
+
+/// A FIB instance that was out of step with its RIB at the last rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stale {
+    /// It was, and no rebuild has failed since.
+    pub is: bool,
+    /// When that was first seen, ms.
+    pub since: u64,
+    /// `rnh_gen` then.
+    pub gen_fib: u32,
 }
 
 /// Sums over the control plane: order and identity do not count.
@@ -282,7 +304,7 @@ pub struct Digest {
     pub up: u16,
     /// Listed addresses.
     pub addresses: u64,
-    /// Routes of both RIBs.
+    /// Routes of both RIBs, and the flags of addresses, prefixes and routers that say so.
     pub routes: u64,
     /// Listed prefixes.
     pub prefixes: u64,
@@ -302,28 +324,54 @@ impl Digest {
     }
 }
 
-/// What a failed operation may have changed after all: bits of [`Digest::changed`]. A user
-/// asks for both things, and the original does not take them back:
+/// What a failed operation has changed: bits of [`Digest::changed`], without what it may
+/// change after all. A user asks for both things, and the original does not take them back:
 ///
 /// * the driver brings the interface of a new address up, before anything else can fail,
-///   and what comes up gets the routes of its addresses back and a link-local address;
+///   and what comes up gets the routes of its addresses back, and the addresses of its own
+///   with their prefix. No other address or prefix comes or goes with that, and so not the
+///   one that was asked for;
 /// * SIOCAIFADDR replaces an address, see [`address_replaced`].
-fn excused(k: &K, op: &Op, now: &Digest, before: &Digest) -> u32 {
+fn changed(k: &K, op: &Op, now: &Digest, before: &Digest) -> u32 {
+    let mut changed = now.changed(before);
     let adds = matches!(op.verb, verbs::op::SIOCAIFADDR | verbs::op::SIOCAIFADDR_IN6);
-    if adds && now.up != before.up && now.up & before.up == before.up {
-        0b11_1110
-    } else if k.st.notes.address_replaced.get() {
-        0b00_1100
-    } else {
-        0
+    if changed == 0 || !adds {
+        return changed;
     }
+    let name = verbs::interface_of(op);
+    // Sums of what may have come, or gone: each of them, or not.
+    let mut addresses = [k.st.notes.replaced.get().wrapping_neg(), 0, 0];
+    let mut prefixes = [0; 2];
+    let came_up = now.up.wrapping_sub(before.up) == 1 << (name & 15);
+    if came_up {
+        for (i, own) in at_rest::own_addresses(k, name).enumerate().take(2) {
+            (addresses[i + 1], prefixes[i]) = own;
+        }
+        changed &= !(1 << 1);
+    }
+    let is_sum = |difference: u64, parts: &[u64]| {
+        (0..1usize << parts.len()).any(|set| {
+            let chosen = parts.iter().enumerate().filter(|(i, _)| set >> i & 1 != 0);
+            chosen.fold(0u64, |sum, (_, part)| sum.wrapping_add(*part)) == difference
+        })
+    };
+    if is_sum(now.addresses.wrapping_sub(before.addresses), &addresses) {
+        changed &= !(1 << 2);
+    }
+    if came_up || addresses[0] != 0 {
+        changed &= !(1 << 3);
+    }
+    if is_sum(now.prefixes.wrapping_sub(before.prefixes), &prefixes) {
+        changed &= !(1 << 4);
+    }
+    changed
 }
 
 /// SIOCAIFADDR is about to delete the address that it is to add: the original does so
 /// first, and does not put it back when the addition fails: an exception of
-/// [`FAILED_CHANGED`], for addresses and routes.
-pub fn address_replaced(k: &K) {
-    k.st.notes.address_replaced.set(true);
+/// [`FAILED_CHANGED`], for that address and for routes.
+pub fn address_replaced(k: &K, ifa: IfaId) {
+    k.st.notes.replaced.set(at_rest::address(k, ifa));
 }
 
 /// After boot.
@@ -345,12 +393,12 @@ pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
         && errno != 0
         && verbs::is_control(op.verb)
     {
-        let changed = digest.changed(&before) & !excused(k, op, &digest, &before);
+        let changed = changed(k, op, &digest, &before);
         if changed != 0 {
             k.violate(&FAILED_CHANGED, NONE, NONE, [errno as u32, changed]);
         }
     }
-    k.st.notes.address_replaced.set(false);
+    k.st.notes.replaced.set(0);
     k.st.notes.digest.set(digest);
 }
 
@@ -461,6 +509,35 @@ pub enum Left {
     Multi,
     /// A link-level membership.
     Ifmultiaddr,
+    /// A nexthop.
+    Nhop,
+}
+
+/// The detach of an interface has waited for the epoch sections that were open.
+pub fn waited(k: &K, ifp: IfId) {
+    let w = &k.st.notes.waited;
+    w.set(w.get() | 1 << (ifp.slot() & 15));
+}
+
+/// I12: something that names an interface has just been added.
+///
+/// One exception: an epoch section that was open when the flag was set may still add. The
+/// detach waits for it, and takes away what it has added like everything else. What is
+/// neither address, prefix, router, route nor nexthop is looked at after the detach.
+pub fn added(k: &K, ifp: IfId, obj: ObjRef, what: Left) {
+    if k.st.ifnets.raw(ifp).if_flags.get() & IFF_DYING != 0 {
+        let waited = k.st.notes.waited.get() >> (ifp.slot() & 15) & 1 != 0;
+        if waited || !k.in_epoch() {
+            k.violate(&I12_ADDED, ObjRef::of(ifp), obj, [what as u32, 1]);
+        }
+    }
+}
+
+/// The same of a nexthop: it names two.
+pub fn nhop_added(k: &K, nh: NhId, obj: ObjRef, what: Left) {
+    let n = k.st.nhops.raw(nh);
+    added(k, n.nh_ifp.get(), obj, what);
+    added(k, n.nh_aifp.get(), obj, what);
 }
 
 /// I9, I11. `later`: the rule to report when nothing was left when the detach returned, so
@@ -541,7 +618,7 @@ pub fn names(k: &K, nh: NhRef, ifp: IfId) -> bool {
 /// Whether a FIB instance will catch up by its callout, which is armed or dispatched.
 pub fn rebuild_pending(d: &FibData) -> bool {
     (d.fd_callout.pending() || d.fd_callout.state() == CalloutState::Dispatched)
-        && matches!(d.fd_callout_action.get(), FdAction::Rebuild | FdAction::Batch)
+        && d.fd_callout_action.get() == FdAction::Rebuild
 }
 
 // ---- at once -----------------------------------------------------------------------
@@ -644,6 +721,7 @@ fn free_ifnet(k: &K, ifp: IfId) {
     let keep = !(1u16 << ifp.slot());
     st.notes.detached.set(st.notes.detached.get() & keep);
     st.notes.dying.set(st.notes.dying.get() & keep);
+    st.notes.waited.set(st.notes.waited.get() & keep);
 }
 
 /// I22: a callout in a freed object is not on the wheel. One that runs may free the object
@@ -663,6 +741,12 @@ fn no_task(k: &K, obj: ObjRef, tasks: &[Task]) {
             k.violate(&I22_FREED_BUSY, obj, NONE, [1, 0]);
         }
     }
+}
+
+/// I20: a rebuild of a family's FIB has failed. The next try has a delay of its own.
+pub fn rebuild_failed(k: &K, af: usize) {
+    let stale = &k.st.notes.stale[af];
+    stale.set(Stale { is: false, ..stale.get() });
 }
 
 /// The user has deleted or changed the route to `dst` by the routing socket.

@@ -68,7 +68,7 @@ pub static LOCKS: &[LockInfo] = &[
     LockInfo { name: "ifnet_detach_sx", kind: LockKind::Sx, recursive: true, rank: 1 },
     lock("tun_ioctl_sx", LockKind::Sx, 6),
     lock("in_control_sx", LockKind::Sx, 3),
-    lock("in6_control_sx", LockKind::Sx, 3),
+    lock("in6_control_sx", LockKind::Sx, 4),
     lock("in_multi_sx", LockKind::Sx, 5),
     lock("in6_multi_sx", LockKind::Sx, 5),
     lock("ifnet_sx", LockKind::Sx, 7),

@@ -278,8 +278,6 @@ pub struct Globals {
     pub v_inet_dp: [F<FdId>; 2],
     /// `rnh_algo_fixed`, and which module: the user chose `radix`.
     pub algo_fixed: [F<Option<Flm>>; 2],
-    /// Modules that were banned after an error (`flm_error_add`).
-    pub flm_banned: [F<u8>; 2],
     /// References of the modules (`flm_refcount`), by [`Flm`] and family.
     pub flm_refcount: [[F<u8>; 2]; 2],
     /// How many `lradix4_data`, `lradix6_data` are allocated.

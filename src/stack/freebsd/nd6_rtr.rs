@@ -493,6 +493,7 @@ async fn defrtrlist_update(k: &K, ifp: IfId, addr: Addr, lifetime: u16) -> DrId 
         n.expire.set(expire);
         n.refcnt.set(2);
         k.record_ref(ObjRef::of(dr), 2, 2);
+        inv::added(k, ifp, ObjRef::of(dr), inv::Left::Router);
     } else {
         k.record(|| What::List("nd6_defrouter", false, ObjRef::of(dr)));
         if !k.st.v_nd6_defrouter.remove(dr, |i| &k[i].dr_entry) {
@@ -612,6 +613,7 @@ pub async fn nd6_prelist_add(k: &K, ctl: &PrefixCtl, dr: DrId) -> Result<PrId, i
     k.record(|| What::List("nd_prefix", true, ObjRef::of(pr)));
     k.st.v_nd_prefix.insert_head(0, pr, |i| &k[i].ndpr_entry);
     k.st.v_nd6_list_genid.inc();
+    inv::added(k, ctl.ifp, ObjRef::of(pr), inv::Left::Prefix);
     k.unlock(ND6);
     if n.ndpr_raf_onlink.get() {
         k.yield_at("nd6_prelist_add:nd6_prefix_onlink").await;
@@ -645,6 +647,10 @@ pub fn nd6_prefix_unlink(k: &K, pr: PrId) {
 /// `nd6_prefix_del` of an unlinked prefix; takes over the reference that its list had.
 pub async fn nd6_prefix_del(k: &K, pr: PrId, list_ref: Hold<'_>) {
     let _f = k.frame(&Func { name: "nd6_prefix_del", file: FILE });
+    let addrs = k[pr].ndpr_addrcnt.get();
+    if addrs != 0 {
+        k.violate(&inv::I04_DELETED_IN_USE, ObjRef::of(pr), ObjRef::NONE, [addrs as u32, 0]);
+    }
     let unlocked = k.on(d::PREFIX_DEL_ONLINK_UNLOCKED);
     if !unlocked || k[pr].ndpr_stateflags.get() & NDPRF_ONLINK != 0 {
         k.yield_at("nd6_prefix_del:nd6_prefix_offlink").await;

@@ -4,10 +4,12 @@
 //! (`nhgrp.c`), and one lock for both. A nexthop whose count is 0 may still be found in the
 //! hash for a moment; whoever finds it then acts as if it had not.
 
-use super::K;
+use super::invariants::{self, Left};
 use super::locks;
 use super::nhop_ctl::nhop_try_ref_object;
 use super::objects::*;
+use super::route_ctl::refuses_dying;
+use super::{ENETDOWN, ENOBUFS, K};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
 use crate::shadow::FaultKind;
@@ -38,22 +40,27 @@ pub fn bitmask_free_idx(k: &K, af: Af, idx: u8) {
     taken.set(taken.get() & !(1 << idx));
 }
 
-/// `link_nhop`: gives a nexthop an index and puts it into the hash; false when no index
-/// is left.
-pub async fn link_nhop(k: &K, nh: NhId) -> bool {
+/// `link_nhop`: gives a nexthop an index and puts it into the hash.
+pub async fn link_nhop(k: &K, nh: NhId) -> i32 {
     let _f = k.frame(&Func { name: "link_nhop", file: FILE });
     let af = k[nh].af.get();
     k.lock(locks::nhops(af)).await;
+    // Not in the original.
+    if refuses_dying(k, NhRef::Nh(nh)) {
+        k.unlock(locks::nhops(af));
+        return ENETDOWN;
+    }
     let Some(idx) = bitmask_alloc_idx(k, af) else {
         k.unlock(locks::nhops(af));
-        return false;
+        return ENOBUFS;
     };
     k[nh].nh_idx.set(idx);
     k[nh].nh_finalized.set(true);
     k.record(|| What::List("nh_head", true, ObjRef::of(nh)));
     k.st.nh_head.insert_head(family(af), nh, |i| &k[i].nh_next);
+    invariants::nhop_added(k, nh, ObjRef::of(nh), Left::Nhop);
     k.unlock(locks::nhops(af));
-    true
+    0
 }
 
 /// `unlink_nhop`: takes a nexthop out of the hash and frees its index; false when it is

@@ -17,7 +17,7 @@ use super::objects::*;
 use super::route_ctl::RtAddrinfo;
 use super::subr_epoch::{Callback, net_epoch_call, net_epoch_enter, net_epoch_exit};
 use super::uma;
-use super::{EINVAL, ENOBUFS, ENOMEM};
+use super::{EINVAL, ENOMEM};
 use crate::kern::hands::Hold;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
@@ -404,14 +404,13 @@ async fn finalize_nhop<'k>(k: &'k K, nh: NhId, in_hand: Hold<'k>) -> i32 {
         return EAGAIN;
     };
     k[nh].nh_linked.set(2);
-    let linked = link_nhop(k, nh).await;
+    let error = link_nhop(k, nh).await;
     // They are the nexthop's own since it is finalized.
     drop(deps);
     drop(in_hand);
-    if !linked {
+    if error != 0 {
         // Nobody has seen it: no grace period.
         destroy_nhop(k, nh);
-        return ENOBUFS;
     }
-    0
+    error
 }

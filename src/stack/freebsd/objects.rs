@@ -594,8 +594,6 @@ pub enum FdAction {
     Rebuild,
     /// `FDA_EVAL`.
     Eval,
-    /// `FDA_BATCH`.
-    Batch,
 }
 
 /// A prefix and the slot of `nh_idx` that its nexthop has.

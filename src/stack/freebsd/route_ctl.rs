@@ -2,13 +2,14 @@
 //!
 //! Every change runs inside the epoch and, where it touches the tree, with the RIB's lock
 //! held exclusively; the subscribers that must know at once are told before it is
-//! released. Nobody subscribes to the notices that come after that, so there are none here.
+//! released, the others after that.
 //!
 //! Who adds a route gives its nexthop reference away, whether that succeeds or not.
 
 use super::K;
 use super::defects as d;
 use super::fib_algo::handle_rtable_change_cb;
+use super::invariants::{self as inv, Left};
 use super::locks;
 use super::nhgrp_ctl::{Paths, get_nhgrp, nhgrp_get_addition_group, nhgrp_get_filtered_group};
 use super::nhop_ctl::{hold, nhop_create_from_info, nhop_create_from_nhop, nhop_free_any};
@@ -212,8 +213,8 @@ fn goes_through_dying(k: &K, nh: NhRef) -> bool {
     Paths::of(k, nh).iter().any(|nh| dying(k[nh].nh_ifp.get()) || dying(k[nh].nh_aifp.get()))
 }
 
-/// The line where history differs.
-fn refuses_dying(k: &K, nh: NhRef) -> bool {
+/// The line where history differs, here and where a nexthop is linked.
+pub fn refuses_dying(k: &K, nh: NhRef) -> bool {
     !k.on(d::ROUTE_ADD_DYING_IFP) && goes_through_dying(k, nh)
 }
 
@@ -225,7 +226,7 @@ fn refuses_dying(k: &K, nh: NhRef) -> bool {
 /// A subscriber may unsubscribe itself, and new ones come in front; neither changes who is
 /// still to be told.
 async fn rib_notify(k: &K, af: Af, rc: &RibCmdInfo<'_>) {
-    let _f = k.frame(&Func { name: "rib_notify", file: "sys/net/route/route_subscription.c" });
+    let _f = k.frame(&RIB_NOTIFY);
     let i = af.index() & 1;
     let subscribers: [FdId; super::NSUBS] =
         std::array::from_fn(|n| k.st.rnh_subscribers[i][n].get());
@@ -236,6 +237,14 @@ async fn rib_notify(k: &K, af: Af, rc: &RibCmdInfo<'_>) {
         nd6_subscription_cb(k, rc).await;
     }
 }
+
+/// `rib_notify` of RIB_NOTIFY_DELAYED, without the RIB's lock: nobody in this kernel
+/// subscribes to it.
+fn rib_notify_delayed(k: &K) {
+    let _f = k.frame(&RIB_NOTIFY);
+}
+
+static RIB_NOTIFY: Func = Func { name: "rib_notify", file: "sys/net/route/route_subscription.c" };
 
 // ---- single steps, with the RIB's lock held ----------------------------------
 
@@ -254,6 +263,9 @@ async fn add_route<'k>(
     }
     k[rt].rt_nhop.set(nh);
     drop(in_hand);
+    for nh in Paths::of(k, nh).iter() {
+        inv::nhop_added(k, nh, ObjRef::of(rt), Left::Route);
+    }
     rib_bump_gen(k, af);
     rc.rc_cmd = Rtm::Add;
     rc.rc_rt = rt;
@@ -395,7 +407,11 @@ pub async fn rib_add_route_px(k: &K, af: Af, dst: Prefix, nh: NhId, op_flags: u3
 async fn rib_add_route<'k>(k: &'k K, info: &RtAddrinfo, rc: &mut RibCmdInfo<'k>) -> i32 {
     let _f = k.frame(&Func { name: "rib_add_route", file: FILE });
     net_epoch_assert(k);
-    add_route_byinfo(k, info, rc).await
+    let error = add_route_byinfo(k, info, rc).await;
+    if error == 0 {
+        rib_notify_delayed(k);
+    }
+    error
 }
 
 /// `add_route_byinfo`.
@@ -557,6 +573,7 @@ async fn delete<'k>(
         return error;
     }
     k.yield_at("rib_del_route:unlocked").await;
+    rib_notify_delayed(k);
     if rc.rc_cmd == Rtm::Delete {
         rt_free(k, rc.rc_rt);
     } else {
@@ -592,6 +609,7 @@ pub async fn rib_walk_del_prio(k: &K, af: Af, prio: Prio, filter: Filter) {
     k.unlock(locks::rib(af));
     k.yield_at("rib_walk_del:unlocked").await;
     for rt in unlinked[..n].iter().rev() {
+        rib_notify_delayed(k);
         rt_free(k, *rt);
     }
     net_epoch_exit(k);
@@ -725,6 +743,10 @@ async fn change_route_conditional<'k>(
         let error = if now.is_null() {
             add_route(k, af, rt, new, given, rc).await
         } else {
+            let had = Paths::of(k, through);
+            for nh in Paths::of(k, new).iter().filter(|nh| had.iter().all(|h| h != *nh)) {
+                inv::nhop_added(k, nh, ObjRef::of(now), Left::Route);
+            }
             change_route(k, af, now, new, given, rc).await
         };
         if error != 0 {
@@ -735,6 +757,7 @@ async fn change_route_conditional<'k>(
     k.unlock(locks::rib(af));
     if error == 0 {
         k.yield_at("change_route_conditional:unlocked").await;
+        rib_notify_delayed(k);
         free_old_nhop(k, rc).await;
     } else {
         let freed = nhop_free_any(k, new);

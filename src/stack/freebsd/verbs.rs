@@ -443,6 +443,11 @@ pub fn is_control(verb: u8) -> bool {
     (SIOCIFCREATE..=SIOCDIFADDR_IN6).contains(&verb) || (ROUTE_ADD..=ROUTE_CHANGE).contains(&verb)
 }
 
+/// The interface, by its name, that an operation on addresses is about.
+pub fn interface_of(o: &Op) -> u8 {
+    slot(OTHERS, o.args[0])
+}
+
 /// Runs an operation.
 pub async fn dispatch(k: &K, o: Op) -> i32 {
     let [a, b, c, d] = o.args;
