@@ -446,7 +446,9 @@ mod tests {
         };
         let rollback = "make d1\ngrow d1  fail @1\nuse d1\n";
         let own = ("grow-rollback-twice", 1 << ROLLBACK, 0);
-        assert_eq!(beside(rollback, 1 << ROLLBACK), Some(vec![own]));
+        // Without a reference of its own, `use` follows what is freed.
+        let bare = 1 << ROLLBACK | 1 << UNREFERENCED;
+        assert_eq!(beside(rollback, bare), Some(vec![own]));
         // What has nothing to do with it is not asked for.
         assert_eq!(beside(rollback, 1 << ROLLBACK | RACY), Some(vec![own]));
         assert_eq!(beside(RACE, RACY), Some(Vec::new()), "LOCK cures it");
@@ -457,7 +459,7 @@ mod tests {
         let own = Proposal { name: own.0, what: "", off: own.1, on: own.2 };
         let repairs = [Toy::proposals(), &[own]].concat();
         let mut m = Kernel::<Toy>::new();
-        let w = way(&mut m, "toy", &p, 1 << ROLLBACK, &repairs, SHORT).unwrap();
+        let w = way(&mut m, "toy", &p, bare, &repairs, SHORT).unwrap();
         assert_eq!(w.cells.len(), 64);
         assert_eq!(least(&repairs, &|c| w.cells[c].cures()), [1 << 5]);
     }

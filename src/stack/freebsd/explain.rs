@@ -235,7 +235,11 @@ mod tests {
             (&inv::I19_ONE_INSTANCE, [2, 0], "2 linked instances"),
             (&inv::I20_FIB_EQUALS_RIB, [5, u32::MAX], "entry 5 differs"),
             (&inv::I20_FIB_EQUALS_RIB, [5, 4], "5 entries in the FIB, 4 in the RIB"),
-            (&inv::I20_REBUILD_PENDING, [1, 50], "the rebuild is 50 ms away"),
+            (
+                &inv::I20_REBUILD_PENDING,
+                [1, 50],
+                "the rebuild comes 50 ms after they were seen to differ",
+            ),
             (&inv::I22_FREED_BUSY, [0, 0], "its callout is armed"),
             (&inv::I22_FREED_BUSY, [1, 0], "its task is queued"),
             (&inv::I22_FREED_BUSY, [1, 1], "its task is running"),
