@@ -27,7 +27,12 @@ type Names = BTreeSet<String>;
 
 fn pass(m: &mut dyn Machine, p: &Program, defects: u64, stop: Stop, names: &mut Names) {
     let mut frames: BTreeMap<u8, Vec<&Func>> = BTreeMap::new();
-    for e in recorded(m, p, defects, Some(stop)).trace.events {
+    let r = recorded(m, p, defects, Some(stop));
+    if r.outcome.exhausted {
+        // Its functions come back in disorder.
+        return;
+    }
+    for e in r.trace.events {
         let stack = frames.entry(e.fiber).or_default();
         let point = match e.what {
             What::Enter(f) => {
