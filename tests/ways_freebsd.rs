@@ -350,8 +350,13 @@ fn r3_by_the_rollback_is_a_plain_sequence_that_begins_with_a_refused_address() {
         assert!(run(&parse("r3-rollback", &clean)).outcome.clean(), "{clean}");
     }
     // Whoever has it, it is the same: here another interface of the kind.
-    let lent = source.replace("SIOCAIFADDR_IN6 lo0", "NGM_MKPEER ng1\nSIOCAIFADDR_IN6 ng1");
-    assert!(is_the_panic(run(&parse("r3-rollback", &lent)).outcome.fault));
+    for lender in [
+        "SIOCAIFADDR_IN6 lo0 2001:db8:1::1 plen /128",
+        "NGM_MKPEER ng1\nSIOCAIFADDR_IN6 ng1 2001:db8:1::1",
+    ] {
+        let lent = source.replace("SIOCAIFADDR_IN6 lo0 2001:db8:1::1", lender);
+        assert!(is_the_panic(run(&parse("r3-rollback", &lent)).outcome.fault), "{lent}");
+    }
     // The user cannot delete the route.
     let deleted = source.replace("\nifdown", "\nroute_delete 2001:db8:1::2\nifdown");
     let ran = run(&parse("r3-rollback", &deleted));
