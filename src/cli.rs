@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! `hunt` looks for violations, `run` replays programs, `minimize` and `credit` triage
-//! one, `matrix` says what proposed repairs do about a panic, `convert` changes the form of
+//! one, `triage` many, `matrix` says what proposed repairs do about a panic, `convert` changes the form of
 //! a program, `defects` lists the switches. Results go to stdout, everything else to stderr. Exit codes: 0 as expected, 1 a violation (or a defect not
 //! found), 2 bad input, 3 a bug of the harness itself.
 //!
@@ -11,6 +11,7 @@
 mod convert;
 mod defects;
 mod file;
+mod findings;
 mod hunt;
 mod matrix;
 mod output;
@@ -59,6 +60,7 @@ enum Command {
     Run(run::Args),
     Minimize(triage::MinimizeArgs),
     Credit(triage::CreditArgs),
+    Triage(findings::Args),
     Matrix(matrix::Args),
     Convert(convert::Args),
     Defects(defects::Args),
@@ -156,6 +158,7 @@ fn dispatch(models: &'static [Model], command: Command) -> Done {
         Command::Run(args) => run::run(models, &args),
         Command::Minimize(args) => triage::minimize(models, &args),
         Command::Credit(args) => triage::credit(models, &args),
+        Command::Triage(args) => findings::triage(models, &args),
         Command::Matrix(args) => matrix::matrix(models, &args),
         Command::Convert(args) => convert::convert(models, &args),
         Command::Defects(args) => defects::defects(models, &args),

@@ -123,24 +123,10 @@ impl FuzzState {
             let names: Vec<_> = grammars.iter().map(|g| g.kernel).collect();
             return Err(EnvError::Kernel(kernel.unwrap_or("").to_string(), names.join(", ")));
         }
-        let defects = defects.unwrap_or("none");
-        let words = || defects.split(|c: char| c == ',' || c.is_whitespace());
-        let words = || words().filter(|w| !w.is_empty());
-        // Without a pinned kernel a name need only exist in one of them.
-        for word in words() {
-            let mut known = machines.iter().map(|(_, m)| sets::from_names(m.defects(), [word]));
-            if !known.clone().any(|set| set.is_ok())
-                && let Some(Err(unknown)) = known.next()
-            {
-                return Err(unknown.into());
-            }
-        }
-        let with_set = |(id, m): (u8, Box<dyn Machine>)| {
-            let sets = words().filter_map(|w| sets::from_names(m.defects(), [w]).ok());
-            let set = sets.fold(0, |all, set| all | set);
-            (id, m, set)
-        };
-        let mut kernels: Vec<_> = machines.into_iter().map(with_set).collect();
+        let lists: Vec<_> = machines.iter().map(|(_, m)| m.defects()).collect();
+        let sets = sets::across(&lists, defects.unwrap_or("none"))?;
+        let with_set = |((id, m), set)| (id, m, set);
+        let mut kernels: Vec<_> = machines.into_iter().zip(sets).map(with_set).collect();
         if kernels.iter().any(|(_, _, set)| *set != 0) {
             kernels.retain(|(_, _, set)| *set != 0);
         }
