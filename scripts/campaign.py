@@ -26,6 +26,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import deque
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -279,8 +280,7 @@ class Campaign:
             looked_at.add(line["artifact"])
             signature = line["signature"]
             self.duplicates[signature] = self.duplicates.get(signature, 0) + 1
-            for id in line["credit"]:
-                self.credited.add(id)
+            self.credited.update(dict.fromkeys(line["credit"]))
         left = [w for w in self.scratch.iterdir() if w.is_dir()]
         for worker in left:
             self.harvest_left(worker)
@@ -379,7 +379,7 @@ class Campaign:
 
     def triage_command(self):
         command = [self.command, "triage", "--json", "--defects", self.args.defects,
-                   "--credited", ",".join(sorted(self.credited)) or "none"]
+                   "--credited", ",".join(self.credited) or "none"]
         return command + (["--kernel", self.args.kernel] if self.args.kernel else [])
 
     def hear_triage(self, pipe):
@@ -469,7 +469,7 @@ class Campaign:
     def note(self, file, signature, credit):
         """This artifact needs no more looking at. Of one signature only so many are kept."""
         self.triaged.add({"artifact": file.name, "signature": signature, "credit": credit})
-        self.credited.update(credit)
+        self.credited.update(dict.fromkeys(credit))
         n = self.duplicates[signature] = self.duplicates.get(signature, 0) + 1
         if n > SAME_SIGNATURE:
             file.unlink(missing_ok=True)
@@ -521,7 +521,8 @@ class Campaign:
 
     def give_up(self, w, code):
         self.stop_workers()
-        die(f"{w.name} does not work, exit code {code}:\n" + w.text[-2000:])
+        said = re.sub(r"\x1b\[[0-9;?]*\w", "", w.text)
+        die(f"{w.name} does not work, exit code {code}:\n" + said[-2000:])
 
     def stop_workers(self):
         for w in self.workers:
@@ -535,7 +536,8 @@ class Campaign:
 
     def run(self, make_workers):
         """Until it is over; returns the reason."""
-        self.credited = set()
+        # In the order in which they were credited.
+        self.credited = {}
         self.base_executions = self.status.executions
         self.take_over()
         kernels = json_of([*self.triage_command()])["kernels"]
@@ -563,7 +565,7 @@ class Campaign:
     def rounds(self):
         self.seed()
         self.round_began = self.progressed = self.scanned = time.monotonic()
-        self.rate_from = (time.monotonic(), self.executions())
+        self.rates = deque([(time.monotonic(), self.executions())], maxlen=20)
         for w in self.workers:
             self.start_worker(w)
         until = self.args.minutes and time.monotonic() + 60 * self.args.minutes
@@ -635,13 +637,12 @@ class Campaign:
             self.triage()
 
     def rate(self):
-        """Executions a second, of the last quarter of a minute or so."""
+        """Executions a second, of the last 20 seconds or so."""
         now, executions = time.monotonic(), self.executions()
-        since, before = self.rate_from
-        rate = (executions - before) / max(now - since, 0.001)
-        if now - since > 15:
-            self.rate_from = (now, executions)
-        return rate
+        if now - self.rates[-1][0] >= 1:
+            self.rates.append((now, executions))
+        since, before = self.rates[0]
+        return (executions - before) / max(now - since, 0.001)
 
     def progress(self):
         self.progressed = time.monotonic()

@@ -7,6 +7,7 @@ below `workers/` first; the campaign takes it from there, also after having been
 
 import ctypes
 import os
+import random
 import re
 import resource
 import shutil
@@ -203,7 +204,7 @@ def afl_environment(mutator, defects, kernel):
         AFL_NO_AFFINITY="1", AFL_SKIP_CPUFREQ="1", AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES="1",
         AFL_IGNORE_SEED_PROBLEMS="1",
         # Runs are the same every time: there is nothing to calibrate.
-        AFL_FAST_CAL="1",
+        AFL_FAST_CAL="1", AFL_IMPORT_FIRST="1",
         AFL_SYNC_TIME="1", AFL_FUZZER_STATS_UPDATE_INTERVAL="5")
 
 
@@ -213,12 +214,14 @@ class Afl(Worker):
 
     SCHEDULES = ("explore", "fast", "coe", "rare", "exploit")
 
-    def __init__(self, name, folder, number, programs, corpus, foreign):
+    # It begins with so many files of the corpus, and takes from the others what is of use.
+    BEGIN_WITH = 500
+
+    def __init__(self, name, folder, number, programs, corpus):
         super().__init__(name, folder)
         self.number = number
         self.fuzzer, self.target, self.mutator = programs
         self.corpus = corpus
-        self.foreign = foreign
         self.seen = set()
 
     def out(self):
@@ -227,14 +230,29 @@ class Afl(Worker):
     def start(self, seed, defects, kernel):
         self.folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.out(), ignore_errors=True)
+        begin = self.begin_with(seed)
         self.seen = set()
         self.features = None
         role = ["-M", self.name] if self.number == 0 else [
             "-S", self.name, "-p", self.SCHEDULES[self.number % len(self.SCHEDULES)]]
-        foreign = ["-F", self.corpus] if self.foreign and self.number == 0 else []
-        self.launch([self.fuzzer, *role, "-i", self.corpus, "-o", self.folder / "out", *foreign,
+        foreign = ["-F", self.corpus] if self.number == 0 else []
+        self.launch([self.fuzzer, *role, "-i", begin, "-o", self.folder / "out", *foreign,
                      "-s", seed, *AFL_LIMITS, "--", self.target],
                     afl_environment(self.mutator, defects, kernel))
+
+    def begin_with(self, seed):
+        """A folder with some of the corpus, as links: libFuzzer replaces files by shorter
+        ones, and afl-fuzz does not begin when one of its files is gone."""
+        folder = self.folder / f"in-{self.name}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        names = sorted(os.listdir(self.corpus))
+        for name in random.Random(seed).sample(names, min(len(names), self.BEGIN_WITH)):
+            try:
+                os.link(self.corpus / name, folder / name)
+            except FileNotFoundError:
+                continue
+        return folder
 
     def stat(self, name):
         """A number of its statistics."""

@@ -24,7 +24,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A program is run under what is left of the defects when those credited are off, as in a
-hunt; when it is clean then, under all of them. With --out, the first program of a signature
+hunt; when it is clean then, under what was left before each of them was credited, the last
+one first, because an engine that is told later finds it with more of them on. With --out, the first program of a signature
 is minimized and goes to DIR/KERNEL/NAME.ops, with NAME.report beside it; what is there
 already stays.
 
@@ -43,7 +44,7 @@ pub struct Args {
     /// Defects that were on: none, as-reported, or a list over all kernels [default: none]
     #[arg(long, value_name = "LIST")]
     defects: Option<String>,
-    /// Those of them that were credited before
+    /// Those of them that were credited before, in this order
     #[arg(long, value_name = "LIST")]
     credited: Option<String>,
     /// Folder for the minimized programs and their reports
@@ -62,6 +63,17 @@ struct Side {
     machine: Box<dyn Machine>,
     defects: u64,
     left: Left,
+    /// What was on from the beginning, and after each credit that switched something off.
+    sets: Vec<u64>,
+}
+
+impl Side {
+    fn credit(&mut self, set: u64) {
+        self.left.credit(set);
+        if self.sets.last() != Some(&self.left.on()) {
+            self.sets.push(self.left.on());
+        }
+    }
 }
 
 /// Runs the command.
@@ -99,20 +111,19 @@ fn sides(models: &'static [Model], args: &Args) -> Result<Vec<Side>, CliError> {
         sets::across(&lists, list.as_deref().unwrap_or("none")).map_err(|e| unknown(option, e))
     };
     let defects = parse("--defects", &args.defects)?;
-    // What a credited defect needs is not credited by that.
-    let credited = args.credited.as_deref().unwrap_or("none");
     parse("--credited", &args.credited)?;
-    let named = |machine: &dyn Machine| {
-        let is_named = |id: &str| {
-            credited.split(|c: char| c == ',' || c.is_whitespace()).any(|word| word == id)
-        };
-        let all = machine.defects().iter().enumerate();
-        all.filter(|(_, d)| is_named(d.id)).fold(0, |set, (i, _)| set | 1 << i)
-    };
+    let credited = args.credited.as_deref().unwrap_or("none");
     let side = |(machine, defects): (Box<dyn Machine>, u64)| {
-        let mut left = Left::new(machine.defects(), defects);
-        left.credit(named(&*machine));
-        Side { machine, defects, left }
+        let left = Left::new(machine.defects(), defects);
+        let all = machine.defects();
+        let mut side = Side { machine, defects, left, sets: vec![defects] };
+        for word in credited.split(|c: char| c == ',' || c.is_whitespace()) {
+            // What a credited defect needs is not credited by that.
+            if let Some(i) = all.iter().position(|d| d.id == word) {
+                side.credit(1 << i);
+            }
+        }
+        side
     };
     Ok(machines.into_iter().zip(defects).map(side).collect())
 }
@@ -132,10 +143,9 @@ fn one(
     let Some(side) = sides.iter_mut().find(ours) else {
         return Ok((json!({ "file": file, "clean": true }), AS_EXPECTED));
     };
-    let (on, defects) = (side.left.on(), side.defects);
+    let sets = &side.sets;
     let done = guarded(&mut *side.machine, p, |m| {
-        let credited = credit_of_books(m, p, on);
-        credited.or_else(|| (on != defects).then(|| credit_of_books(m, p, defects))?)
+        sets.iter().rev().find_map(|&set| credit_of_books(m, p, set))
     });
     let credited = match done {
         Ok(Some(credited)) => credited,
@@ -146,7 +156,7 @@ fn one(
             return Ok((json!({ "file": file, "bug": bug.message }), HARNESS_BUG));
         }
     };
-    side.left.credit(credited.credit);
+    side.credit(credited.credit);
     let told = json!({
         "file": file,
         "kernel": side.machine.grammar().kernel,
