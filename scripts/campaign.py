@@ -269,10 +269,7 @@ class Campaign:
         for folder in (self.corpus, self.artifacts, *self.findings.glob("*")):
             for file in folder.glob(".*.tmp"):
                 file.unlink()
-        for file in list(self.corpus.iterdir()):
-            # An engine was killed while it wrote it: nobody has ever run what it holds.
-            if SHA1.fullmatch(file.name) and sha1(file.read_bytes()) != file.name:
-                file.unlink()
+        self.mend_corpus()
         for line in self.status.findings:
             self.known[line["signature"]] = line["credit"]
         looked_at = set()
@@ -290,6 +287,13 @@ class Campaign:
             self.terminal.say(f"{self.folder}: goes on after {self.status.seconds():.0f} s, "
                               f"{len(self.known)} signatures known"
                               + (f", {len(self.pending)} artifacts to look at" if self.pending else ""))
+
+    def mend_corpus(self):
+        """Removes what an engine was ended in the middle of writing: nobody has ever run
+        what such a file holds."""
+        for file in list(self.corpus.iterdir()):
+            if SHA1.fullmatch(file.name) and sha1(file.read_bytes()) != file.name:
+                file.unlink()
 
     def harvest_left(self, worker):
         """What a worker of a start before this one has found."""
@@ -674,6 +678,7 @@ class Campaign:
         return "; ".join(words)
 
     def end(self, reason):
+        self.mend_corpus()
         if self.on != self.next_on or self.in_round:
             self.on = self.next_on
             self.end_round()
