@@ -4,6 +4,7 @@
 //! [`ifscrub::hunt::fuzz`].
 
 mod map;
+mod parent;
 
 use ifscrub_fuzz_glue::{abort_with, run, start};
 
@@ -16,6 +17,7 @@ to keep the bug, minimize the input with
 fn main() {
     start(None);
     afl::fuzz(false, |input| {
+        parent::die_with_parent();
         if let Some(finding) = run(input, map::features()) {
             // Of findings that show nothing else of their own AFL++ would keep one.
             map::note_signature(&finding.signature_ident);
