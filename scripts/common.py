@@ -105,6 +105,39 @@ def plain_targets(*names):
     return [build_dir("plain", name) for name in names]
 
 
+def afl_programs(*names):
+    """Builds targets for AFL++, guided by the features of a run alone; returns the fuzzer,
+    the targets, and the mutator."""
+    found = find_afl()
+    if not found:
+        die("AFL++ for this rustc is missing: run scripts/setup")
+    fuzzer, runtime = found
+    say(f"building {', '.join(names)}")
+    call(["cargo", "build", "--profile", "plain", "--locked", "--manifest-path",
+          ROOT / "fuzz" / "Cargo.toml", "--target-dir", build_dir(), "-p", "ifscrub-afl"],
+         # The second one tells the crate `afl` that it is built like this on purpose.
+         env=environment(AFL_COMPILER_RT=str(runtime), CARGO_CFG_NO_FUZZING="1"))
+    built = build_dir("plain")
+    return fuzzer, *(built / name for name in names), built / "libifscrub_mutator.so"
+
+
+def find_afl():
+    """The programs of AFL++ as cargo-afl has built them for this rustc: the fuzzer and the
+    runtime that targets are linked with; `None` without."""
+    if not shutil.which("cargo-afl"):
+        return None
+    about = dict(line.split(": ", 1) for line in call(["rustc", "-vV"]).splitlines()
+                 if ": " in line)
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "afl.rs"
+    # As cargo-afl names the folder.
+    rustc = f"rustc-{about['release']}-{about['commit-hash'][:7]}"
+    for built in sorted(data.glob(f"{rustc}/afl.rs-*"), reverse=True):
+        fuzzer, runtime = built / "afl/bin/afl-fuzz", built / "afl-llvm/afl-compiler-rt.o"
+        if fuzzer.is_file() and runtime.is_file():
+            return fuzzer, runtime
+    return None
+
+
 def fuzz_targets(*names, flags=(), folder=()):
     """Builds fuzz targets with cargo-fuzz, without a sanitizer, and returns their paths."""
     need("cargo-fuzz", "run scripts/setup")

@@ -1,10 +1,10 @@
 //! The command line.
 //!
 //! `hunt` looks for violations, `run` replays programs, `minimize` and `credit` triage
-//! one, `matrix` says what proposed repairs do about a panic, `convert` changes the form of
-//! a program, `defects` lists the switches and `verbs` what programs can say. Results go to
-//! stdout, everything else to stderr. Exit codes: 0 as expected, 1 a violation (or a defect
-//! not found), 2 bad input, 3 a bug of the harness itself.
+//! one and `triage` many, `matrix` says what proposed repairs do about a panic, `convert`
+//! changes the form of a program, `defects` lists the switches and `verbs` what programs can
+//! say. Results go to stdout, everything else to stderr. Exit codes: 0 as expected, 1 a
+//! violation (or a defect not found), 2 bad input, 3 a bug of the harness itself.
 //!
 //! It works on a list of [`Model`]s. A stack outside of this library gets all of the above
 //! by a `main` that calls [`run_with`] with its own list.
@@ -12,6 +12,7 @@
 mod convert;
 mod defects;
 mod file;
+mod findings;
 mod hunt;
 mod matrix;
 mod output;
@@ -62,6 +63,7 @@ enum Command {
     Run(run::Args),
     Minimize(triage::MinimizeArgs),
     Credit(triage::CreditArgs),
+    Triage(findings::Args),
     Matrix(matrix::Args),
     Convert(convert::Args),
     Defects(defects::Args),
@@ -160,6 +162,7 @@ fn dispatch(models: &'static [Model], command: Command) -> Done {
         Command::Run(args) => run::run(models, &args),
         Command::Minimize(args) => triage::minimize(models, &args),
         Command::Credit(args) => triage::credit(models, &args),
+        Command::Triage(args) => findings::triage(models, &args),
         Command::Matrix(args) => matrix::matrix(models, &args),
         Command::Convert(args) => convert::convert(models, &args),
         Command::Defects(args) => defects::defects(models, &args),

@@ -6,8 +6,8 @@
 //! Defects that are named leave out the kernels that have none of them.
 //! A panic in here is a harness bug and is left to the target.
 //!
-//! A target for a stack outside of this library gives its own list of models to
-//! [`FuzzState::from_env_of`].
+//! A target for one kernel pins it with [`FuzzState::pinned`]; one for a stack outside of
+//! this library gives its own list of models to [`FuzzState::from_env_of`].
 
 use crate::kern::exec::Config;
 use crate::program::bytes::Decoder;
@@ -29,6 +29,9 @@ pub enum EnvError {
     /// No kernel of that name.
     #[error("{KERNEL_VARIABLE}: no kernel is called `{0}`; there are: {1}")]
     Kernel(String, String),
+    /// The environment pins another kernel than the target.
+    #[error("{KERNEL_VARIABLE}: `{0}`, but this target is for {1}")]
+    Pinned(String, String),
     /// No defect of that name in the kernel, or in any.
     #[error("{variable}: {0}", variable = sets::VARIABLE)]
     Defect(#[from] UnknownDefect),
@@ -69,9 +72,29 @@ impl FuzzState {
     ///
     /// A kernel or a defect that does not exist.
     pub fn from_env_of(models: &[Model]) -> Result<FuzzState, EnvError> {
-        let variable = |name| std::env::var(name).ok().filter(|v: &String| !v.is_empty());
         let (kernel, defects) = (variable(KERNEL_VARIABLE), variable(sets::VARIABLE));
         FuzzState::of(models, kernel.as_deref(), defects.as_deref())
+    }
+
+    /// One kernel of this library, the target's, whatever the environment; the defects are
+    /// as the environment says.
+    ///
+    /// # Errors
+    ///
+    /// A kernel or a defect that does not exist; an environment that pins another kernel.
+    pub fn pinned(kernel: &str) -> Result<FuzzState, EnvError> {
+        FuzzState::pinned_by(kernel, variable(KERNEL_VARIABLE), variable(sets::VARIABLE))
+    }
+
+    fn pinned_by(
+        kernel: &str,
+        wanted: Option<String>,
+        defects: Option<String>,
+    ) -> Result<FuzzState, EnvError> {
+        match wanted {
+            Some(other) if other != kernel => Err(EnvError::Pinned(other, kernel.to_string())),
+            _ => FuzzState::new(Some(kernel), defects.as_deref()),
+        }
     }
 
     /// One kernel of this library or all, with these defects or none.
@@ -100,24 +123,10 @@ impl FuzzState {
             let names: Vec<_> = grammars.iter().map(|g| g.kernel).collect();
             return Err(EnvError::Kernel(kernel.unwrap_or("").to_string(), names.join(", ")));
         }
-        let defects = defects.unwrap_or("none");
-        let words = || defects.split(|c: char| c == ',' || c.is_whitespace());
-        let words = || words().filter(|w| !w.is_empty());
-        // Without a pinned kernel a name need only exist in one of them.
-        for word in words() {
-            let mut known = machines.iter().map(|(_, m)| sets::from_names(m.defects(), [word]));
-            if !known.clone().any(|set| set.is_ok())
-                && let Some(Err(unknown)) = known.next()
-            {
-                return Err(unknown.into());
-            }
-        }
-        let with_set = |(id, m): (u8, Box<dyn Machine>)| {
-            let sets = words().filter_map(|w| sets::from_names(m.defects(), [w]).ok());
-            let set = sets.fold(0, |all, set| all | set);
-            (id, m, set)
-        };
-        let mut kernels: Vec<_> = machines.into_iter().map(with_set).collect();
+        let lists: Vec<_> = machines.iter().map(|(_, m)| m.defects()).collect();
+        let sets = sets::across(&lists, defects.unwrap_or("none"))?;
+        let with_set = |((id, m), set)| (id, m, set);
+        let mut kernels: Vec<_> = machines.into_iter().zip(sets).map(with_set).collect();
         if kernels.iter().any(|(_, _, set)| *set != 0) {
             kernels.retain(|(_, _, set)| *set != 0);
         }
@@ -147,6 +156,11 @@ impl FuzzState {
         let p = self.decoder.decode(data);
         text::print(self.decoder.grammar(p.header.kernel), &p)
     }
+}
+
+/// A variable of the environment that says something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
 }
 
 /// Runs one input. `None` when it is clean, or of a kernel that is not fuzzed.
@@ -196,6 +210,20 @@ mod tests {
     fn an_unknown_kernel_is_an_error_that_lists_those_there_are() {
         let e = FuzzState::new(Some("plan9"), None).err().unwrap();
         assert!(e.to_string().contains(GRAMMARS[0].kernel), "{e}");
+    }
+
+    #[test]
+    fn a_pinned_target_needs_no_environment_and_takes_no_other_kernel() {
+        let [first, second] = [GRAMMARS[0].kernel, GRAMMARS[1].kernel];
+        for agreeing in [None, Some(first.to_string())] {
+            let state = FuzzState::pinned_by(first, agreeing, None).unwrap();
+            assert_eq!(state.describe(), format!("{first}: defects none\n"));
+        }
+        let e = FuzzState::pinned_by(first, Some(second.to_string()), None).err().unwrap();
+        assert_eq!(e, EnvError::Pinned(second.to_string(), first.to_string()));
+        let defects = Some("as-reported".to_string());
+        let state = FuzzState::pinned_by(first, None, defects).unwrap();
+        assert!(!state.describe().contains("none"), "{}", state.describe());
     }
 
     #[test]

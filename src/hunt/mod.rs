@@ -4,31 +4,31 @@
 //! schedule of lengths; within a round any number of threads run slices and note only
 //! the indices of programs that violate, and after it those are made again and triaged
 //! in program order. Credited ways in are switched off for what follows, so that they
-//! cannot mask others, unless one that is still on needs them, and an enabling defect once
-//! every way in that needs it is off. So
-//! findings are a function of (kernel, defects, seed, runs), whatever the number of jobs;
+//! cannot mask others ([`left`]). So findings are a function of (kernel, defects, seed, runs), whatever the number of jobs;
 //! a round that time cuts off is thrown away.
 //!
 //! | module | job |
 //! | --- | --- |
 //! | [`round`] | one round, on several threads |
+//! | [`left`] | what is left to be found |
 //! | [`goals`] | the panics of the two reports |
 //! | [`progress`] | the line on stderr |
 //! | [`fuzz`] | the entry of fuzz targets |
 
 pub mod fuzz;
 pub mod goals;
+pub mod left;
 pub mod progress;
 pub mod round;
 
 use crate::program::generate::{GenConfig, Generator};
 use crate::program::{Program, Stop};
-use crate::stack::{Kind, Machine};
+use crate::stack::Machine;
 use crate::triage::credit::{Credited, credit};
 use crate::triage::minimize::minimize;
 use crate::triage::report::{Report, report};
-use crate::triage::sets;
 use crate::triage::signature::{Symptom, signature};
+use left::Left;
 use progress::Progress;
 use round::{End, Round, Tally, guarded};
 use std::time::{Duration, Instant};
@@ -126,12 +126,7 @@ pub struct Hunt<'a> {
     began: Instant,
     round_length: u64,
     next: u64,
-    /// Defects still on.
-    on: u64,
-    /// Defects that are hunted, of those on at the beginning.
-    hunted: u64,
-    /// Defects that some finding was credited to.
-    found: u64,
+    left: Left,
     /// What was found, in order.
     pub findings: Vec<Finding>,
     /// Counts over all rounds that were not thrown away.
@@ -144,15 +139,13 @@ impl<'a> Hunt<'a> {
         let machine = make();
         Hunt {
             generator: Generator::new(machine.grammar(), cfg.programs.clone(), cfg.seed),
-            on: cfg.defects,
-            hunted: sets::hunted(machine.defects(), cfg.defects),
+            left: Left::new(machine.defects(), cfg.defects),
             cfg,
             make,
             machine,
             began: Instant::now(),
             round_length: FIRST_ROUND,
             next: 0,
-            found: 0,
             findings: Vec::new(),
             tally: Tally::default(),
         }
@@ -198,11 +191,11 @@ impl<'a> Hunt<'a> {
         if count == 0 {
             return Ok(Over::Runs);
         }
-        progress.state(self.tally.executions, self.findings.len(), self.found.count_ones());
+        progress.state(self.tally.executions, self.findings.len(), self.left.found().count_ones());
         let round = Round {
             make: self.make,
             generator: &self.generator,
-            defects: self.on,
+            defects: self.left.on(),
             from: self.next,
             count,
             jobs: self.cfg.jobs,
@@ -221,7 +214,7 @@ impl<'a> Hunt<'a> {
         for index in suspects {
             self.triage(index, progress)?;
         }
-        if self.cfg.stop_when_all_found && self.goals() != 0 && self.unfound() == 0 {
+        if self.cfg.stop_when_all_found && self.left.goals() != 0 && self.unfound() == 0 {
             return Ok(Over::AllFound);
         }
         if self.deadline().is_some_and(|d| Instant::now() >= d) {
@@ -234,13 +227,12 @@ impl<'a> Hunt<'a> {
     /// found a moment ago needs no second finding.
     fn triage(&mut self, index: u64, progress: &Progress) -> Result<(), HarnessBug> {
         let p: Program = self.generator.program(index);
-        let on = self.on;
+        let on = self.left.on();
         let Some(c) = guarded(&mut *self.machine, &p, |m| credit(m, &p, on))? else {
             return Ok(());
         };
         let signature = signature(&*self.machine, &c);
-        self.found |= c.credit;
-        self.retire();
+        self.left.credit(c.credit);
         if self.findings.iter().any(|f| f.signature == signature) {
             return Ok(());
         }
@@ -248,36 +240,6 @@ impl<'a> Hunt<'a> {
         let (executions, seconds) = (self.tally.executions, self.seconds());
         self.findings.push(Finding { index, signature, credited: c, executions, seconds });
         Ok(())
-    }
-
-    /// Switches off what has been found, as long as nothing that is still on needs it:
-    /// ways in by their credit, enabling ones once every way in that needs them is off.
-    fn retire(&mut self) {
-        let enabling = sets::of_kind(self.machine.defects(), Kind::Enabling);
-        loop {
-            let before = self.on;
-            for d in sets::members(before) {
-                let ways = self.ways_through(d);
-                let done = match enabling >> d & 1 {
-                    0 => self.found >> d & 1 != 0,
-                    _ => ways != 0,
-                };
-                if done && ways & self.on == 0 {
-                    self.on &= !(1 << d);
-                }
-            }
-            if self.on == before {
-                return;
-            }
-        }
-    }
-
-    /// Of the defects hunted, those that need `d`.
-    fn ways_through(&self, d: usize) -> u64 {
-        let all = self.machine.defects();
-        sets::members(self.hunted)
-            .filter(|&w| all.get(w).is_some_and(|w| w.needs >> d & 1 != 0))
-            .fold(0, |set, w| set | 1 << w)
     }
 
     /// The report of each finding, minimized.
@@ -300,20 +262,12 @@ impl<'a> Hunt<'a> {
 
     /// The defects that were credited; an enabling one also when one of its ways was.
     pub fn found(&self) -> u64 {
-        let enabling = sets::of_kind(self.machine.defects(), Kind::Enabling);
-        let through = sets::members(self.hunted & enabling)
-            .filter(|&d| self.ways_through(d) & self.found != 0);
-        through.fold(self.found, |set, d| set | 1 << d)
-    }
-
-    /// What there is to find: an enabling defect is no goal of its own.
-    fn goals(&self) -> u64 {
-        sets::goals(self.machine.defects(), self.hunted)
+        self.left.found()
     }
 
     /// The defects that nothing was credited to, but for enabling ones.
     pub fn unfound(&self) -> u64 {
-        self.goals() & !self.found
+        self.left.unfound()
     }
 }
 
@@ -323,7 +277,7 @@ mod tests {
     use crate::kern::Kernel;
     use crate::program::text;
     use crate::stack::{Stack, as_reported};
-    use crate::triage::toy::{ASSERTS, FORGOTTEN, Toy, UNLOCKED, UNREFERENCED};
+    use crate::triage::toy::{ASSERTS, Toy, UNLOCKED};
 
     fn toy() -> Box<dyn Machine> {
         Box::new(Kernel::<Toy>::new())
@@ -399,19 +353,6 @@ mod tests {
         let cfg = Config { defects, runs: Some(50_000), ..Config::default() };
         let mut hunt = Hunt::new(cfg, &toy);
         assert_eq!(hunt.run(&Progress::silent()).unwrap(), Over::AllFound);
-        assert_eq!((hunt.unfound(), hunt.on), (0, 1 << ASSERTS));
-    }
-
-    #[test]
-    fn an_enabling_defect_goes_only_with_its_last_way_in() {
-        let defects = as_reported(Toy::defects());
-        let mut hunt = Hunt::new(Config { defects, ..Config::default() }, &toy);
-        hunt.found = 1 << FORGOTTEN;
-        hunt.retire();
-        assert_eq!(hunt.on, defects & !(1 << FORGOTTEN));
-        hunt.found |= 1 << UNREFERENCED;
-        hunt.retire();
-        assert_eq!(hunt.on >> UNREFERENCED & 1, 0);
-        assert_eq!(hunt.on >> UNLOCKED & 1, 0, "nothing that is on needs it");
+        assert_eq!((hunt.unfound(), hunt.left.on()), (0, 1 << ASSERTS));
     }
 }

@@ -60,6 +60,28 @@ pub fn from_names<'a>(
     Ok(with_needs(defects, set))
 }
 
+/// The set of each of several kernels that one list means: a name need only exist in one
+/// of them, and counts in every one where it does.
+///
+/// # Errors
+///
+/// The first name that none of them knows.
+pub fn across(kernels: &[&[Defect]], text: &str) -> Result<Vec<u64>, UnknownDefect> {
+    let words = || text.split(|c: char| c == ',' || c.is_whitespace()).filter(|w| !w.is_empty());
+    for word in words() {
+        let mut known = kernels.iter().map(|defects| from_names(defects, [word]));
+        if !known.clone().any(|set| set.is_ok())
+            && let Some(Err(unknown)) = known.next()
+        {
+            return Err(unknown);
+        }
+    }
+    let set = |defects: &&[Defect]| {
+        words().filter_map(|w| from_names(defects, [w]).ok()).fold(0, |all, set| all | set)
+    };
+    Ok(kernels.iter().map(set).collect())
+}
+
 /// The set of the program's own `defects` line, if it has one.
 ///
 /// # Errors
@@ -184,6 +206,15 @@ mod tests {
         assert_ne!(repairs, 0);
         assert_eq!(mistakes(all, repairs | 1 << GUESS), 1 << GUESS);
         assert_eq!(as_reported(all) & repairs, 0);
+    }
+
+    #[test]
+    fn across_kernels_a_name_need_only_exist_in_one() {
+        let (all, none) = (Toy::defects(), &[][..]);
+        assert_eq!(across(&[none, all], "guessed-panic").unwrap(), [0, 1 << GUESS]);
+        assert_eq!(across(&[none, none], "as-reported").unwrap(), [0, 0]);
+        assert_eq!(across(&[all, none], "").unwrap(), [0, 0]);
+        assert!(across(&[none, all], "guessed-panic,zzz").is_err());
     }
 
     #[test]

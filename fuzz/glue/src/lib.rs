@@ -1,0 +1,131 @@
+//! What the targets of all engines share: an input is run here, and a finding ends here.
+//!
+//! A target calls [`start`] once, [`run`] for every input with the counters of its engine,
+//! and [`abort_with`] when a finding comes back. What is hunted comes from
+//! `IFSCRUB_KERNEL`, unless the target pins a kernel, and from `IFSCRUB_DEFECTS`, see
+//! [`ifscrub::hunt::fuzz`]. Who looks after a campaign names a file in
+//! `IFSCRUB_EXECUTIONS` and finds the number of executions there.
+
+mod bucket;
+
+use ifscrub::hunt::fuzz::{EnvError, FuzzFinding, FuzzState, fuzz_one};
+use ifscrub::program::bytes::Decoder;
+use ifscrub::program::text;
+use ifscrub::stack::GRAMMARS;
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::panic::{set_hook, take_hook};
+use std::process::exit;
+use std::sync::LazyLock;
+use std::sync::atomic::AtomicU8;
+
+/// Names the file for the number of executions: eight bytes, little-endian.
+const COUNT_VARIABLE: &str = "IFSCRUB_EXECUTIONS";
+
+/// How many executions pass between two of its updates.
+const COUNT_EVERY: u64 = 1024;
+
+/// Decodes programs of every kernel, for people.
+static DECODER: LazyLock<Decoder> = LazyLock::new(|| Decoder::new(GRAMMARS));
+
+thread_local! {
+    static STATE: RefCell<Option<FuzzState>> = const { RefCell::new(None) };
+    /// The input being run, for a panic of the harness.
+    static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
+    static COUNT: RefCell<Option<File>> = const { RefCell::new(None) };
+}
+
+fn state(kernel: Option<&str>) -> Result<FuzzState, EnvError> {
+    match kernel {
+        Some(kernel) => FuzzState::pinned(kernel),
+        None => FuzzState::from_env(),
+    }
+}
+
+/// Makes ready for [`run`]; `kernel` is the one that the target pins. Ends the process
+/// when the environment makes no sense.
+pub fn start(kernel: Option<&str>) {
+    // Instead of the engine's hook: whatever panics is a bug of the harness, and the stack
+    // up to the panic tells two of them apart.
+    let _ = take_hook();
+    let say = take_hook();
+    set_hook(Box::new(move |panic| {
+        say(panic);
+        let program = INPUT.with_borrow(|input| words(input));
+        eprintln!(
+            "This is a bug of ifscrub, not of the modelled kernel. The program was:\n{program}"
+        );
+        bucket::ifscrub_harness_bug()
+    }));
+    match state(kernel) {
+        Ok(state) => {
+            eprint!("{}", state.describe());
+            STATE.set(Some(state));
+        }
+        Err(e) => {
+            eprintln!("ifscrub: {e}");
+            exit(2);
+        }
+    }
+    if let Some(path) = std::env::var_os(COUNT_VARIABLE) {
+        match File::create(&path) {
+            Ok(file) => COUNT.set(Some(file)),
+            Err(e) => {
+                eprintln!("ifscrub: {COUNT_VARIABLE}: {}: {e}", path.display());
+                exit(2);
+            }
+        }
+    }
+}
+
+/// What decodes the programs that are fuzzed, for the mutator.
+pub fn decoder(kernel: Option<&str>) -> Decoder {
+    match state(kernel) {
+        Ok(state) => state.decoder().clone(),
+        // `start` says what is wrong.
+        Err(_) => Decoder::new(GRAMMARS),
+    }
+}
+
+/// Bytes as the text of the program that they mean.
+pub fn words(input: &[u8]) -> String {
+    let p = DECODER.decode(input);
+    text::print(DECODER.grammar(p.header.kernel), &p)
+}
+
+/// Whether an input belongs to a kernel that is fuzzed.
+pub fn wanted(input: &[u8]) -> bool {
+    let ours = |state: &FuzzState| ifscrub::hunt::fuzz::wanted(state, input);
+    STATE.with_borrow(|state| state.as_ref().is_some_and(ours))
+}
+
+/// Runs an input; its features set some of `counters` to 1.
+pub fn run(input: &[u8], counters: &[AtomicU8]) -> Option<FuzzFinding> {
+    INPUT.with_borrow_mut(|copy| {
+        copy.clear();
+        copy.extend_from_slice(input);
+    });
+    count();
+    STATE.with_borrow_mut(|state| fuzz_one(state.as_mut()?, input, counters))
+}
+
+fn count() {
+    let n = EXECUTIONS.get() + 1;
+    EXECUTIONS.set(n);
+    if n.is_multiple_of(COUNT_EVERY) {
+        COUNT.with_borrow(|file| {
+            if let Some(file) = file {
+                // A number that is not written now is written a moment later.
+                let _ = file.write_all_at(&n.to_le_bytes(), 0);
+            }
+        });
+    }
+}
+
+/// Shows a finding, with the engine's `advice`, and aborts in a function of its name.
+pub fn abort_with(finding: &FuzzFinding, advice: &str) -> ! {
+    eprintln!("{}\n{advice}", finding.text);
+    bucket::abort_as(&finding.signature_ident)
+}

@@ -1,0 +1,290 @@
+"""The guided engines as a campaign runs them: one process of each worker, looked after.
+
+Every process is told to die with the campaign (Linux's parent-death signal), because what
+nobody looks after must not go on writing. What a worker finds goes to a folder of its own
+below `workers/` first; the campaign takes it from there, also after having been killed.
+"""
+
+import ctypes
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from common import SIGNATURE, environment, report_of
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+# What libFuzzer says while it runs, and what ends a report.
+STATUS_LINE = re.compile(r"^#\d+\s.*?ft: (\d+)", re.MULTILINE)
+UNITS = re.compile(r"^stat::number_of_executed_units: +(\d+)", re.MULTILINE)
+# libFuzzer's exit codes.
+CRASHED, TIMED_OUT, OUT_OF_MEMORY = 77, 70, 71
+
+# Enough of a worker's words to have the last report whole.
+TAIL = 1 << 19
+
+# Longer than any program that is credited on a busy machine: a finding that takes its
+# time must not be taken for a hang.
+TIMEOUT_SECONDS = 25
+
+# A program has at most a header and 64 operations of eight bytes.
+LONGEST = 520
+
+
+def die_with_parent():
+    """For a child, between fork and exec."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # The input says all; a core file of every finding would only fill the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def spawn(command, **options):
+    """Starts a process that dies with this one and has a group of its own, so that Ctrl-C
+    is the campaign's to handle."""
+    return subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
+                            preexec_fn=die_with_parent, process_group=0, **options)
+
+
+def resident_mb(pid):
+    """Resident memory of a process; 0 when it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found.group(1)) // 1024 if found else 0
+
+
+class Worker:
+    """A process of an engine, started again whenever it has ended."""
+
+    def __init__(self, name, folder):
+        self.name = name
+        self.folder = folder
+        self.child = None
+        self.text = ""
+        self.began = 0.0
+        self.features = None
+        # Executions of processes that have ended.
+        self.ended_executions = 0
+
+    def launch(self, command, env):
+        self.text = ""
+        self.began = time.monotonic()
+        self.child = spawn(command, env=env, cwd=self.folder, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT)
+        os.set_blocking(self.child.stdout.fileno(), False)
+
+    def read(self):
+        """Takes what the process has said; True when it has closed its mouth."""
+        while True:
+            try:
+                words = os.read(self.child.stdout.fileno(), 1 << 16)
+            except BlockingIOError:
+                return False
+            if not words:
+                return True
+            words = words.decode(errors="replace")
+            self.hear(words)
+            self.text = (self.text + words)[-TAIL:]
+
+    def hear(self, words):
+        """Takes notice of words that have just come."""
+
+    def lived(self):
+        return time.monotonic() - self.began
+
+    def executions(self):
+        return self.ended_executions + (self.running_executions() if self.child else 0)
+
+    def resident_mb(self):
+        return resident_mb(self.child.pid) if self.child else 0
+
+    def reap(self):
+        """After the process has closed its output: its exit code."""
+        code = self.child.wait()
+        self.read()
+        self.ended_executions += self.final_executions()
+        self.child.stdout.close()
+        self.child = None
+        return code
+
+    def stop(self, patience=10):
+        """Ends the process."""
+        if not self.child:
+            return
+        self.child.terminate()
+        until = time.monotonic() + patience
+        while not self.read():
+            if time.monotonic() > until:
+                self.child.kill()
+            time.sleep(0.01)
+        self.reap()
+
+    def final_executions(self):
+        return self.running_executions()
+
+
+class LibFuzzer(Worker):
+    """A process that reads and writes the shared corpus and ends with its first finding."""
+
+    def __init__(self, name, folder, target, corpus):
+        super().__init__(name, folder)
+        self.target = target
+        self.corpus = corpus
+        self.starts = 0
+        self.count = folder / "executions"
+
+    def start(self, seed, defects, kernel):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "new").mkdir(exist_ok=True)
+        self.count.unlink(missing_ok=True)
+        self.starts += 1
+        env = environment(defects, kernel, IFSCRUB_EXECUTIONS=str(self.count))
+        self.launch([self.target, f"-artifact_prefix={self.folder}/new/", "-print_final_stats=1",
+                     "-reload=1", f"-seed={seed}", f"-timeout={TIMEOUT_SECONDS}", self.corpus], env)
+
+    def hear(self, words):
+        for found in STATUS_LINE.finditer(words):
+            self.features = max(self.features or 0, int(found.group(1)))
+
+    def running_executions(self):
+        try:
+            return int.from_bytes(self.count.read_bytes(), "little")
+        except OSError:
+            return 0
+
+    def final_executions(self):
+        found = UNITS.search(self.text)
+        return max(self.running_executions(), int(found.group(1)) if found else 0)
+
+    def signature(self):
+        """Of the finding that the process has ended with, if it came to say it."""
+        found = SIGNATURE.search(report_of(self.text))
+        return found.group(1) if found else None
+
+    def program(self):
+        """The text of the program in the report that the process has ended with."""
+        report = report_of(self.text)
+        start = report.rfind("\n# ifscrub ")
+        if start < 0:
+            return None
+        return report[start + 1:].split("\n\n")[0].rstrip() + "\n"
+
+    def found(self):
+        """The files of findings."""
+        new = self.folder / "new"
+        return sorted(new.iterdir()) if new.is_dir() else []
+
+
+# Longest program, and time for one.
+AFL_LIMITS = ("-G", LONGEST, "-t", TIMEOUT_SECONDS * 1000)
+
+
+def afl_environment(mutator, defects, kernel):
+    """What AFL++ is told by its environment."""
+    return environment(
+        defects, kernel,
+        AFL_NO_UI="1", AFL_NO_COLOR="1",
+        AFL_CUSTOM_MUTATOR_LIBRARY=str(mutator), AFL_CUSTOM_MUTATOR_ONLY="1",
+        # Both know nothing of records; trimming would also leave programs so short that
+        # nothing goes on in them.
+        AFL_DISABLE_TRIM="1", AFL_FRAMESHIFT_DISABLE="1",
+        # Our features have places of their own in the map.
+        AFL_NO_IJON="1",
+        # How many share the machine is the user's affair; so is the CPU governor, and where
+        # core dumps go. A crash is noticed all the same, if a little later.
+        AFL_NO_AFFINITY="1", AFL_SKIP_CPUFREQ="1", AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES="1",
+        AFL_IGNORE_SEED_PROBLEMS="1",
+        # Runs are the same every time: there is nothing to calibrate.
+        AFL_FAST_CAL="1", AFL_IMPORT_FIRST="1",
+        AFL_SYNC_TIME="1", AFL_FUZZER_STATS_UPDATE_INTERVAL="5")
+
+
+class Afl(Worker):
+    """An instance of afl-fuzz: the main one, or one of its secondaries. Findings do not end
+    it. It has a queue of its own, which the campaign copies to the shared corpus."""
+
+    SCHEDULES = ("explore", "fast", "coe", "rare", "exploit")
+
+    # It begins with so many files of the corpus, and takes from the others what is of use.
+    BEGIN_WITH = 500
+
+    def __init__(self, name, folder, number, programs, corpus):
+        super().__init__(name, folder)
+        self.number = number
+        self.fuzzer, self.target, self.mutator = programs
+        self.corpus = corpus
+        self.seen = set()
+
+    def out(self):
+        return self.folder / "out" / self.name
+
+    def start(self, seed, defects, kernel):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.out(), ignore_errors=True)
+        begin = self.begin_with(seed)
+        self.seen = set()
+        self.features = None
+        role = ["-M", self.name] if self.number == 0 else [
+            "-S", self.name, "-p", self.SCHEDULES[self.number % len(self.SCHEDULES)]]
+        foreign = ["-F", self.corpus] if self.number == 0 else []
+        self.launch([self.fuzzer, *role, "-i", begin, "-o", self.folder / "out", *foreign,
+                     "-s", seed, *AFL_LIMITS, "--", self.target],
+                    afl_environment(self.mutator, defects, kernel))
+
+    def begin_with(self, seed):
+        """A folder with some of the corpus, as links: libFuzzer replaces files by shorter
+        ones, and afl-fuzz does not begin when one of its files is gone."""
+        folder = self.folder / f"in-{self.name}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        names = sorted(os.listdir(self.corpus))
+        for name in random.Random(seed).sample(names, min(len(names), self.BEGIN_WITH)):
+            try:
+                os.link(self.corpus / name, folder / name)
+            except FileNotFoundError:
+                continue
+        return folder
+
+    def stat(self, name):
+        """A number of its statistics."""
+        try:
+            text = (self.out() / "fuzzer_stats").read_text()
+        except OSError:
+            return 0
+        found = re.search(rf"^{name} *: *(\d+)", text, re.MULTILINE)
+        return int(found.group(1)) if found else 0
+
+    def running_executions(self):
+        self.features = self.stat("edges_found") or self.features
+        return self.stat("execs_done")
+
+    def resident_mb(self):
+        pids = [self.child.pid, self.stat("target_pid")] if self.child else []
+        return max((resident_mb(pid) for pid in pids if pid), default=0)
+
+    def fresh(self, folder, settled):
+        """Files of a folder of the instance that have not been taken yet; `settled`: only
+        those that are not being written any more."""
+        try:
+            names = [n for n in os.listdir(self.out() / folder) if n.startswith("id:")]
+        except OSError:
+            return []
+        new = []
+        for name in sorted(names):
+            file = self.out() / folder / name
+            if file in self.seen:
+                continue
+            if settled and time.time() - file.stat().st_mtime < 0.5:
+                continue
+            self.seen.add(file)
+            new.append(file)
+        return new

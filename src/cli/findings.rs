@@ -1,0 +1,280 @@
+//! `ifscrub triage`: what many programs have found, and what is left to be found.
+//!
+//! What a hunt does after a round, for programs that somebody else found: the artifacts of
+//! a fuzzing engine. Each is credited under what is still on, and one program of each
+//! signature is minimized and written with its report.
+
+use super::file::{Loaded, kernel, unknown};
+use super::output::{emit, emit_json, make_dir, note, write_file};
+use super::{AS_EXPECTED, CliError, Done, HARNESS_BUG, VIOLATION};
+use crate::hunt::left::Left;
+use crate::hunt::round::guarded;
+use crate::program::text;
+use crate::stack::{Machine, Model};
+use crate::triage::credit::{Credited, credit_of_books};
+use crate::triage::minimize::minimize;
+use crate::triage::report::report;
+use crate::triage::sets;
+use crate::triage::signature::{file_stem, signature};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Sort violating programs by signature, and minimize one of each.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A program is run under what is left of the defects when those credited are off, as in a
+hunt; when it is clean then, under what was left before each of them was credited, the last
+one first, because an engine that is told later finds it with more of them on. With --out,
+the first program of a signature is minimized and goes to DIR/KERNEL/NAME.ops, with
+NAME.report beside it; what is there already stays.
+
+Exit codes: 0 no violation, 1 violation, 2 bad input, 3 a panic of the harness itself.
+
+Examples:
+  ifscrub triage --defects as-reported --out found crashes/ops/crash-*
+  ifscrub triage --defects as-reported --credited c4-tapclose-zeroes    what is left")]
+pub struct Args {
+    /// Programs, text or bytes
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Only this kernel counts
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Option<String>,
+    /// Defects that were on: none, as-reported, or a list over all kernels [default: none]
+    #[arg(long, value_name = "LIST")]
+    defects: Option<String>,
+    /// Those of them that were credited before, in this order
+    #[arg(long, value_name = "LIST")]
+    credited: Option<String>,
+    /// Folder for the minimized programs and their reports
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The files hold bytes, whatever they look like
+    #[arg(long)]
+    bytes: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A kernel, all the defects that were on, and what is left of them.
+struct Side {
+    machine: Box<dyn Machine>,
+    defects: u64,
+    left: Left,
+    /// What was on from the beginning, and after each credit that switched something off.
+    sets: Vec<u64>,
+}
+
+impl Side {
+    fn credit(&mut self, set: u64) {
+        self.left.credit(set);
+        if self.sets.last() != Some(&self.left.on()) {
+            self.sets.push(self.left.on());
+        }
+    }
+}
+
+/// Runs the command.
+pub fn triage(models: &'static [Model], args: &Args) -> Done {
+    if let Some(out) = &args.out {
+        make_dir(out)?;
+    }
+    let mut sides = sides(models, args)?;
+    let (mut files, mut findings) = (Vec::new(), Vec::new());
+    let mut worst = AS_EXPECTED;
+    for path in &args.files {
+        let (told, code) = one(models, args, path, &mut sides, &mut findings)?;
+        worst = worst.max(code);
+        if !args.json {
+            emit(line(&told))?;
+        }
+        files.push(told);
+    }
+    let kernels: Vec<_> = sides.iter().map(state).collect();
+    if args.json {
+        let all = json!({ "files": files, "findings": findings, "kernels": kernels });
+        emit_json(&all)?;
+    } else {
+        emit(summary(&sides))?;
+    }
+    Ok(worst)
+}
+
+fn sides(models: &'static [Model], args: &Args) -> Result<Vec<Side>, CliError> {
+    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
+    let machines: Vec<_> =
+        only.map_or(models, std::slice::from_ref).iter().map(Model::machine).collect();
+    let lists: Vec<_> = machines.iter().map(|m| m.defects()).collect();
+    let parse = |option: &str, list: &Option<String>| {
+        sets::across(&lists, list.as_deref().unwrap_or("none")).map_err(|e| unknown(option, e))
+    };
+    let defects = parse("--defects", &args.defects)?;
+    parse("--credited", &args.credited)?;
+    let credited = args.credited.as_deref().unwrap_or("none");
+    let side = |(machine, defects): (Box<dyn Machine>, u64)| {
+        let left = Left::new(machine.defects(), defects);
+        let all = machine.defects();
+        let mut side = Side { machine, defects, left, sets: vec![defects] };
+        for word in credited.split(|c: char| c == ',' || c.is_whitespace()) {
+            // What a credited defect needs is not credited by that.
+            if let Some(i) = all.iter().position(|d| d.id == word) {
+                side.credit(1 << i);
+            }
+        }
+        side
+    };
+    Ok(machines.into_iter().zip(defects).map(side).collect())
+}
+
+/// What is said about a file, and the exit code that it asks for.
+fn one(
+    models: &'static [Model],
+    args: &Args,
+    path: &Path,
+    sides: &mut [Side],
+    findings: &mut Vec<Value>,
+) -> Result<(Value, u8), CliError> {
+    let file = path.display().to_string();
+    let loaded = Loaded::read(models, path, args.bytes)?;
+    let p = &loaded.program;
+    let ours = |s: &&mut Side| s.machine.grammar().id == p.header.kernel;
+    let Some(side) = sides.iter_mut().find(ours) else {
+        return Ok((json!({ "file": file, "clean": true }), AS_EXPECTED));
+    };
+    let sets = &side.sets;
+    let done = guarded(&mut *side.machine, p, |m| {
+        sets.iter().rev().find_map(|&set| credit_of_books(m, p, set))
+    });
+    let credited = match done {
+        Ok(Some(credited)) => credited,
+        Ok(None) => return Ok((json!({ "file": file, "clean": true }), AS_EXPECTED)),
+        Err(bug) => {
+            // The machine may be in any state now.
+            side.machine = loaded.machine();
+            return Ok((json!({ "file": file, "bug": bug.message }), HARNESS_BUG));
+        }
+    };
+    side.credit(credited.credit);
+    let told = json!({
+        "file": file,
+        "kernel": side.machine.grammar().kernel,
+        "signature": signature(&*side.machine, &credited),
+        "rule": credited.violation.rule.name,
+        "credit": sets::names(side.machine.defects(), credited.credit),
+    });
+    let known = |f: &Value| f["signature"] == told["signature"];
+    if let Some(out) = &args.out
+        && !findings.iter().any(known)
+    {
+        findings.push(keep(models, &mut *side.machine, out, credited)?);
+    }
+    Ok((told, VIOLATION))
+}
+
+/// The minimized program of a signature and its report: those that are there, or new ones.
+fn keep(
+    models: &'static [Model],
+    m: &mut dyn Machine,
+    out: &Path,
+    found: Credited,
+) -> Result<Value, CliError> {
+    let signature = signature(m, &found);
+    let stem = Path::new(m.grammar().kernel).join(file_stem(&signature));
+    let (stem, there) = name_for(out, &stem.display().to_string(), &signature);
+    let (ops, told) = (format!("{stem}.ops"), format!("{stem}.report"));
+    let credit = sets::names(m.defects(), found.credit);
+    let operations = if there {
+        Loaded::read(models, &out.join(&ops), false)?.program.ops.len()
+    } else {
+        let p = found.program.clone();
+        let (least, report) = guarded(m, &p, |m| {
+            let least = minimize(m, found);
+            let report = report(m, &least.program, least.set);
+            (least, report)
+        })?;
+        make_dir(&out.join(m.grammar().kernel))?;
+        // The report comes last: who sees one knows that the program is there.
+        write_file(&out.join(&ops), text::print(m.grammar(), &least.program).as_bytes())?;
+        let report = report.map_or_else(String::new, |r| r.to_string());
+        write_file(&out.join(&told), report.as_bytes())?;
+        note(&format!("{signature}: {}", out.join(&ops).display()));
+        least.program.ops.len()
+    };
+    Ok(json!({
+        "signature": signature,
+        "credit": credit,
+        "operations": operations,
+        "file": ops,
+        "report": told,
+        "new": !there,
+    }))
+}
+
+/// The name for a signature, with a number when another one has it, and whether it is taken
+/// by the signature's own report.
+fn name_for(out: &Path, stem: &str, signature: &str) -> (String, bool) {
+    let is_ours = |line: &str| line.strip_prefix("signature: ") == Some(signature);
+    let mut name = stem.to_string();
+    let mut n = 1;
+    while let Ok(report) = fs::read_to_string(out.join(format!("{name}.report"))) {
+        if report.lines().any(is_ours) {
+            return (name, true);
+        }
+        n += 1;
+        name = format!("{stem}-{n}");
+    }
+    (name, false)
+}
+
+/// What programs say about a kernel.
+fn state(side: &Side) -> Value {
+    let names = |set| sets::names(side.machine.defects(), set);
+    json!({
+        "kernel": side.machine.grammar().kernel,
+        "defects": names(side.defects),
+        "goals": names(side.left.goals()),
+        "on": names(side.left.on()),
+        "found": names(side.left.found()),
+        "unfound": names(side.left.unfound()),
+    })
+}
+
+fn line(told: &Value) -> String {
+    let word = |key: &str| told[key].as_str().unwrap_or_default().to_string();
+    let what = match (told.get("signature"), told.get("bug")) {
+        (Some(_), _) => word("signature"),
+        (None, Some(_)) => format!("the harness itself panicked: {}", word("bug")),
+        (None, None) => "clean".to_string(),
+    };
+    format!("{}: {what}\n", word("file"))
+}
+
+fn summary(sides: &[Side]) -> String {
+    let hunted = sides.iter().filter(|s| s.left.goals() != 0);
+    let line = |s: &Side| {
+        let words = |set| sets::display(s.machine.defects(), set);
+        let kernel = s.machine.grammar().kernel;
+        format!("{kernel}: found {}\n", words(s.left.found()))
+            + &format!("{kernel}: not found {}\n", words(s.left.unfound()))
+    };
+    hunted.map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_belongs_to_one_signature() {
+        let out = std::env::temp_dir().join(format!("ifscrub-findings-{}", std::process::id()));
+        make_dir(&out).unwrap();
+        let name = |signature| name_for(&out, "a-b", signature);
+        assert_eq!(name("toy/a:b"), ("a-b".to_string(), false));
+        write_file(&out.join("a-b.report"), b"panic: x\nsignature: toy/a:b\n").unwrap();
+        assert_eq!(name("toy/a:b"), ("a-b".to_string(), true));
+        assert_eq!(name("toy/a<b"), ("a-b-2".to_string(), false));
+        fs::remove_dir_all(&out).unwrap();
+    }
+}
