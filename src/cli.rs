@@ -2,8 +2,8 @@
 //!
 //! `hunt` looks for violations, `run` replays programs, `minimize` and `credit` triage
 //! one, `matrix` says what proposed repairs do about a panic, `convert` changes the form of
-//! a program, `defects` lists the switches. Results go to stdout, everything else to stderr. Exit codes: 0 as expected, 1 a violation (or a defect not
-//! found), 2 bad input, 3 a bug of the harness itself.
+//! a program, `defects` lists the switches, `status` shows how a campaign goes. Results go to stdout, everything else to stderr. Exit codes: 0 as expected,
+//! 1 a violation (or a defect not found), 2 bad input, 3 a bug of the harness itself.
 //!
 //! It works on a list of [`Model`]s. A stack outside of this library gets all of the above
 //! by a `main` that calls [`run_with`] with its own list.
@@ -15,6 +15,7 @@ mod hunt;
 mod matrix;
 mod output;
 mod run;
+mod status;
 mod triage;
 
 use crate::hunt::HarnessBug;
@@ -62,6 +63,7 @@ enum Command {
     Matrix(matrix::Args),
     Convert(convert::Args),
     Defects(defects::Args),
+    Status(status::Args),
 }
 
 /// Why a command could not do its work.
@@ -159,6 +161,7 @@ fn dispatch(models: &'static [Model], command: Command) -> Done {
         Command::Matrix(args) => matrix::matrix(models, &args),
         Command::Convert(args) => convert::convert(models, &args),
         Command::Defects(args) => defects::defects(models, &args),
+        Command::Status(args) => status::status(&args),
     }
 }
 
@@ -171,11 +174,20 @@ mod tests {
     fn the_command_line_is_consistent_and_every_subcommand_has_examples() {
         let mut cli = Cli::command();
         cli.clone().debug_assert();
-        for sub in cli.get_subcommands_mut() {
+        let mut asked = 0;
+        let mut ask = |sub: &mut clap::Command| {
             let help = sub.render_long_help().to_string();
             assert!(help.contains("Examples:"), "{}", sub.get_name());
             assert!(help.contains("--json"), "{}", sub.get_name());
+            asked += 1;
+        };
+        for sub in cli.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+            ask(sub);
+            // The one that clap adds has only words.
+            let own = sub.get_subcommands_mut().filter(|sub| sub.get_name() != "help");
+            own.for_each(&mut ask);
         }
+        assert!(asked > 7, "{asked}");
     }
 
     #[test]

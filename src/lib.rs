@@ -61,7 +61,7 @@
 //!
 //! [`program`] what runs; [`kern`] what it runs in; [`shadow`] what must hold;
 //! [`stack`] the models; [`hunt`] looking for violations; [`triage`] what to make of
-//! one; [`cli`] the command line.
+//! one; [`status`] how a campaign goes; [`cli`] the command line.
 
 #![forbid(unsafe_code)]
 
@@ -71,4 +71,5 @@ pub mod kern;
 pub mod program;
 pub mod shadow;
 pub mod stack;
+pub mod status;
 pub mod triage;
