@@ -2,13 +2,15 @@
 //!
 //! `hunt` looks for violations, `run` replays programs, `minimize` and `credit` triage
 //! one, `matrix` says what proposed repairs do about a panic, `convert` changes the form of
-//! a program, `defects` lists the switches, `status` shows how a campaign goes. Results go to stdout, everything else to stderr. Exit codes: 0 as expected,
+//! a program, `defects` lists the switches, `status` shows how a campaign goes, `corpus` keeps
+//! what it grows. Results go to stdout, everything else to stderr. Exit codes: 0 as expected,
 //! 1 a violation (or a defect not found), 2 bad input, 3 a bug of the harness itself.
 //!
 //! It works on a list of [`Model`]s. A stack outside of this library gets all of the above
 //! by a `main` that calls [`run_with`] with its own list.
 
 mod convert;
+mod corpus;
 mod defects;
 mod file;
 mod hunt;
@@ -64,6 +66,7 @@ enum Command {
     Convert(convert::Args),
     Defects(defects::Args),
     Status(status::Args),
+    Corpus(corpus::Args),
 }
 
 /// Why a command could not do its work.
@@ -162,6 +165,7 @@ fn dispatch(models: &'static [Model], command: Command) -> Done {
         Command::Convert(args) => convert::convert(models, &args),
         Command::Defects(args) => defects::defects(models, &args),
         Command::Status(args) => status::status(&args),
+        Command::Corpus(args) => corpus::corpus(models, &args),
     }
 }
 
@@ -187,7 +191,7 @@ mod tests {
             let own = sub.get_subcommands_mut().filter(|sub| sub.get_name() != "help");
             own.for_each(&mut ask);
         }
-        assert!(asked > 7, "{asked}");
+        assert!(asked > 12, "{asked}");
     }
 
     #[test]
