@@ -162,7 +162,7 @@ fn run(
     artifacts: &Path,
 ) -> Result<Vec<PathBuf>, MergeError> {
     // A folder of its own tells the artifacts of this run from others.
-    let found = new.with_extension("found");
+    let found = suffixed(new, ".found");
     fs::create_dir_all(&found).map_err(at(&found))?;
     let result = run_in(target, new, inputs, &found).and_then(|()| {
         let mut violations = Vec::new();
@@ -213,7 +213,7 @@ fn swap(corpus: &Path, new: &Path) -> Result<PathBuf, MergeError> {
     }
     // Not every file system can. Killed between the two steps, the next merge puts the old
     // corpus back.
-    let old = new.with_extension("old");
+    let old = suffixed(new, ".old");
     fs::rename(corpus, &old).map_err(at(corpus))?;
     fs::rename(new, corpus).map_err(at(new))?;
     Ok(old)
@@ -252,6 +252,13 @@ fn left_behind(corpus: &Path) -> Result<Vec<PathBuf>, MergeError> {
 fn beside(corpus: &Path, word: &str) -> PathBuf {
     let name = corpus.file_name().unwrap_or_default().to_string_lossy();
     corpus.with_file_name(format!(".{name}.merge-{word}"))
+}
+
+/// A path with something behind its name.
+fn suffixed(path: &Path, word: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(word);
+    path.with_file_name(name)
 }
 
 fn is_seed(file: &Path) -> bool {
@@ -354,7 +361,10 @@ mod tests {
         fs::write(left.join("f"), "k2 left").unwrap();
         fs::create_dir(dir.join(".corpus.merge-99999999.found")).unwrap();
         let late = dir.join("corpus/late");
-        let target = target(&dir, &format!("echo x late > '{}'", late.display()));
+        // The folders of a merge are known to the next one by their names.
+        let known = "case $2 in */.corpus.merge-*.found/) ;; *) exit 1;; esac";
+        let late_words = format!("{known}\necho x late > '{}'", late.display());
+        let target = target(&dir, &late_words);
         merge(&target, &dir.join("corpus"), &[], &dir.join("found")).unwrap();
         let left = contents(&dir);
         assert!(left.contains("x late\n") && left.contains("k2 left"), "{left:?}");
