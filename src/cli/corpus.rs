@@ -136,6 +136,9 @@ struct ReachArgs {
     /// Only programs of this kernel
     #[arg(long, value_name = "KERNEL")]
     kernel: Option<String>,
+    /// Leave out which defects are credited, which takes the longest
+    #[arg(long)]
+    no_credit: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -359,7 +362,7 @@ fn run_reach(models: &'static [Model], args: &ReachArgs) -> Done {
     for (id, (programs, paths)) in &all {
         let model = Model::with_id(models, *id).expect("a program that was read has a kernel");
         let mut m = model.machine();
-        let r = reach(&mut *m, programs)?;
+        let r = reach(&mut *m, programs, !args.no_credit)?;
         for i in &r.violating {
             note(&format!("{}: violates a rule with all defects off", paths[*i].display()));
             code = VIOLATION;
@@ -404,6 +407,12 @@ fn print(m: &dyn Machine, r: &Reach) -> String {
     out += &points("yield points", "with an operation parked there", &r.yields);
     out += &points("fallible calls", "that failed", &r.calls);
 
+    if r.exhausted > 0 {
+        out += &format!("\n{} runs used up the model's memory\n", r.exhausted);
+    }
+    if !r.judged {
+        return out + "\n";
+    }
     let all = as_reported(m.defects());
     let id = |d: usize| m.defects()[d].id;
     out += &format!(
@@ -419,9 +428,6 @@ fn print(m: &dyn Machine, r: &Reach) -> String {
     let missed = sets::members(all & !r.reached).filter(bare);
     out += &listed_words("not reached", missed.map(|d| id(d).to_string()));
     out += &listed_words("findings without credit", r.others.iter().cloned());
-    if r.exhausted > 0 {
-        out += &format!("  {} runs used up the model's memory\n", r.exhausted);
-    }
     out + "\n"
 }
 

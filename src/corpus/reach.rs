@@ -55,6 +55,8 @@ pub struct Reach {
     pub calls: BTreeMap<&'static str, PointReach>,
     /// Kernel functions entered, by name and source file.
     pub functions: BTreeSet<(&'static str, &'static str)>,
+    /// Whether the rounds of credit were run.
+    pub judged: bool,
     /// How many findings each defect (its bit) was credited in.
     pub credited: BTreeMap<usize, u64>,
     /// Defects (bits) whose line was executed with the defect on.
@@ -67,12 +69,13 @@ pub struct Reach {
     pub exhausted: u64,
 }
 
-/// What `programs`, all of the machine's kernel, reach.
+/// What `programs`, all of the machine's kernel, reach; without the rounds of credit, which
+/// cost the most, unless they are wanted.
 ///
 /// # Errors
 ///
 /// A panic of the harness.
-pub fn reach(m: &mut dyn Machine, programs: &[Program]) -> Result<Reach, HarnessBug> {
+pub fn reach(m: &mut dyn Machine, programs: &[Program], credit: bool) -> Result<Reach, HarnessBug> {
     let mut r = Reach::default();
     let all = as_reported(m.defects());
     for (i, p) in programs.iter().enumerate() {
@@ -88,7 +91,10 @@ pub fn reach(m: &mut dyn Machine, programs: &[Program]) -> Result<Reach, Harness
         r.reached |= reported.outcome.reached;
         r.note(p, &reported.trace);
     }
-    r.rounds(m, programs, all)?;
+    r.judged = credit;
+    if credit {
+        r.rounds(m, programs, all)?;
+    }
     Ok(r)
 }
 
@@ -184,7 +190,7 @@ impl Reach {
             json!({
                 "id": m.defects()[d].id,
                 "kind": m.defects()[d].kind.name(),
-                "credited": self.credited.get(&d).copied().unwrap_or(0),
+                "credited": self.judged.then(|| self.credited.get(&d).copied().unwrap_or(0)),
                 "reached": self.reached >> d & 1 == 1,
             })
         });
@@ -225,7 +231,7 @@ mod tests {
     fn of(sources: &[&str]) -> Reach {
         let parse = |s: &&str| text::parse(&[&GRAMMAR], &format!("# ifscrub 1\nkernel toy\n{s}"));
         let programs: Vec<_> = sources.iter().map(|s| parse(s).unwrap()).collect();
-        reach(&mut Kernel::<Toy>::new(), &programs).unwrap()
+        reach(&mut Kernel::<Toy>::new(), &programs, true).unwrap()
     }
 
     #[test]
