@@ -3,13 +3,15 @@
 //! `hunt` looks for violations, `run` replays programs, `minimize` and `credit` triage
 //! one and `triage` many, `matrix` says what proposed repairs do about a panic, `convert`
 //! changes the form of a program, `defects` lists the switches and `verbs` what programs can
-//! say. Results go to stdout, everything else to stderr. Exit codes: 0 as expected, 1 a
-//! violation (or a defect not found), 2 bad input, 3 a bug of the harness itself.
+//! say, `status` shows how a campaign goes, `corpus` keeps what it grows. Results go to
+//! stdout, everything else to stderr. Exit codes: 0 as expected, 1 a violation (or a defect
+//! not found), 2 bad input, 3 a bug of the harness itself.
 //!
 //! It works on a list of [`Model`]s. A stack outside of this library gets all of the above
 //! by a `main` that calls [`run_with`] with its own list.
 
 mod convert;
+mod corpus;
 mod defects;
 mod file;
 mod findings;
@@ -17,6 +19,7 @@ mod hunt;
 mod matrix;
 mod output;
 mod run;
+mod status;
 mod triage;
 mod verbs;
 
@@ -68,6 +71,8 @@ enum Command {
     Convert(convert::Args),
     Defects(defects::Args),
     Verbs(verbs::Args),
+    Status(status::Args),
+    Corpus(corpus::Args),
 }
 
 /// Why a command could not do its work.
@@ -167,6 +172,8 @@ fn dispatch(models: &'static [Model], command: Command) -> Done {
         Command::Convert(args) => convert::convert(models, &args),
         Command::Defects(args) => defects::defects(models, &args),
         Command::Verbs(args) => verbs::verbs(models, &args),
+        Command::Status(args) => status::status(&args),
+        Command::Corpus(args) => corpus::corpus(models, &args),
     }
 }
 
@@ -179,11 +186,20 @@ mod tests {
     fn the_command_line_is_consistent_and_every_subcommand_has_examples() {
         let mut cli = Cli::command();
         cli.clone().debug_assert();
-        for sub in cli.get_subcommands_mut() {
+        let mut asked = 0;
+        let mut ask = |sub: &mut clap::Command| {
             let help = sub.render_long_help().to_string();
             assert!(help.contains("Examples:"), "{}", sub.get_name());
             assert!(help.contains("--json"), "{}", sub.get_name());
+            asked += 1;
+        };
+        for sub in cli.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+            ask(sub);
+            // The one that clap adds has only words.
+            let own = sub.get_subcommands_mut().filter(|sub| sub.get_name() != "help");
+            own.for_each(&mut ask);
         }
+        assert!(asked > 12, "{asked}");
     }
 
     #[test]

@@ -61,14 +61,17 @@
 //!
 //! [`program`] what runs; [`kern`] what it runs in; [`shadow`] what must hold;
 //! [`stack`] the models; [`hunt`] looking for violations; [`triage`] what to make of
-//! one; [`cli`] the command line.
+//! one; [`corpus`] what guided engines grow; [`status`] how a campaign goes; [`cli`] the
+//! command line.
 
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod corpus;
 pub mod hunt;
 pub mod kern;
 pub mod program;
 pub mod shadow;
 pub mod stack;
+pub mod status;
 pub mod triage;

@@ -97,7 +97,7 @@ pub fn convert(models: &'static [Model], args: &Args) -> Done {
 }
 
 /// The program with ordinals only, and its bytes.
-fn resolve_all(
+pub fn resolve_all(
     loaded: &Loaded,
     defects: u64,
 ) -> Result<(crate::program::Program, Vec<u8>), CliError> {

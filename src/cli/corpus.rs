@@ -1,0 +1,450 @@
+//! `ifscrub corpus`: what is to be done with the folders that guided engines grow.
+
+use super::file::{Loaded, kernel};
+use super::output::{emit, emit_json, make_dir, note, write_file};
+use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, VIOLATION, convert};
+use crate::corpus::import::check;
+use crate::corpus::merge::{MergeError, merge};
+use crate::corpus::reach::{PointReach, Reach, errno_word, reach};
+use crate::corpus::{files, zip};
+use crate::program::Program;
+use crate::program::bytes::Decoder;
+use crate::program::text::{TextKind, looks_like_text};
+use crate::stack::{Machine, Model, as_reported};
+use crate::triage::sets;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// Merge, pack, import a corpus, and say what it reaches.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Each has --help with examples, and --json.
+
+Examples:
+  ifscrub corpus reach corpus/ops
+  ifscrub corpus merge corpus/ops from-elsewhere
+  ifscrub corpus zip corpus/ops -o ops_seed_corpus.zip
+  ifscrub corpus import from-elsewhere --into corpus/ops")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Merge(MergeArgs),
+    Zip(ZipArgs),
+    Import(ImportArgs),
+    Reach(ReachArgs),
+}
+
+/// Leave the least corpus with the same features, by libFuzzer's own merge.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The merged corpus takes the place of the first folder in one step; the other folders are
+only read. Files called seed-* stay. Killed at any moment, nothing is lost: what is left
+beside the corpus comes along with the next merge. A campaign may run meanwhile.
+
+The target runs all kernels with all defects off; a program that violates a rule then goes
+to --artifacts, and the exit code is 1.
+
+Examples:
+  ifscrub corpus merge corpus/ops
+  ifscrub corpus merge corpus/ops downloaded --target out/ops --json")]
+struct MergeArgs {
+    /// Folder of the corpus
+    corpus: PathBuf,
+    /// More folders of programs
+    more: Vec<PathBuf>,
+    /// The fuzz target, as scripts/fuzz builds it
+    #[arg(long, value_name = "FILE", default_value = "fuzz/target/plain/ops")]
+    target: PathBuf,
+    /// Where programs go that violate a rule
+    #[arg(long, value_name = "DIR", default_value = "crashes/ops")]
+    artifacts: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Pack the programs of folders into a zip archive, as fuzzing services take seeds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The archive is flat and the same for the same files. Of equal programs the first is packed.
+
+Examples:
+  ifscrub corpus zip corpus/ops -o ops_seed_corpus.zip
+  ifscrub corpus zip --kernel freebsd-14 corpus/ops -o ops_freebsd_14_seed_corpus.zip")]
+struct ZipArgs {
+    /// Folders of byte programs
+    #[arg(required = true)]
+    folders: Vec<PathBuf>,
+    /// The archive
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Only programs of this kernel
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Take programs from elsewhere into a corpus: text, and bytes that mean the same here.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Byte 0 of a byte program and the first line of a text tell the format version; there is only
+version 1 so far. Text becomes bytes. Bytes are taken if nothing of them would change its
+meaning; what is torn, of another version, or of a grammar that this ifscrub does not have is
+refused, file by file, with the reason. Exit code 2 when anything was refused.
+
+Examples:
+  ifscrub corpus import downloaded --into corpus/ops
+  ifscrub corpus import crashes/*/*.ops --into corpus/ops --json")]
+struct ImportArgs {
+    /// Files, or folders of files
+    #[arg(required = true)]
+    from: Vec<PathBuf>,
+    /// The corpus
+    #[arg(long, value_name = "DIR")]
+    into: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Say what a corpus reaches: verbs, yield points, faults, defects.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Every program is run with all defects off and with those that were reported. Defects are
+credited in rounds: what a round credits is off in the next. The numbers of a point are how
+often it was passed, and how often an operation was parked there or the call failed.
+
+Exit code 1 when a program violates a rule with all defects off.
+
+Examples:
+  ifscrub corpus reach corpus/ops
+  ifscrub corpus reach corpus/text
+  ifscrub corpus reach --kernel freebsd-14 corpus/ops --json | jq '.[0].yield_points[].name'")]
+struct ReachArgs {
+    /// Folders of programs, bytes or text, or files
+    #[arg(required = true)]
+    from: Vec<PathBuf>,
+    /// Only programs of this kernel
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Option<String>,
+    /// Leave out which defects are credited, which takes the longest
+    #[arg(long)]
+    no_credit: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn corpus(models: &'static [Model], args: &Args) -> Done {
+    match &args.command {
+        Command::Merge(args) => run_merge(args),
+        Command::Zip(args) => run_zip(models, args),
+        Command::Import(args) => run_import(models, args),
+        Command::Reach(args) => run_reach(models, args),
+    }
+}
+
+fn run_merge(args: &MergeArgs) -> Done {
+    if !args.target.is_file() {
+        let remedy = "build it with `cargo build --profile plain --manifest-path \
+             fuzz/Cargo.toml`, or name it with --target";
+        return Err(CliError::path(&args.target, "is no fuzz target").help(remedy));
+    }
+    let target = fs::canonicalize(&args.target)
+        .map_err(|e| CliError::path(&args.target, format!("cannot be read: {e}")))?;
+    for folder in &args.more {
+        listed(folder)?;
+    }
+    let done = merge(&target, &args.corpus, &args.more, &args.artifacts).map_err(|e| {
+        let remedy = match &e {
+            MergeError::Running(_) => "wait until it has ended",
+            MergeError::Dropped { .. } => {
+                "use the target of all kernels: this one is pinned to another"
+            }
+            MergeError::Target { .. } => "nothing was changed; name a working target with --target",
+            MergeError::Io { error, .. } => match error.kind() {
+                ErrorKind::NotFound => "name the folder of a corpus",
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                    "make room; the corpus is as it was"
+                }
+                _ => "the corpus is as it was",
+            },
+        };
+        CliError::path(&args.corpus, format!("cannot be merged: {e}")).help(remedy)
+    })?;
+    let (before, after) = (done.before, done.after);
+    if args.json {
+        emit_json(&json!({
+            "corpus": args.corpus.display().to_string(),
+            "before": { "files": before.0, "bytes": before.1 },
+            "after": { "files": after.0, "bytes": after.1 },
+            "seeds": done.seeds,
+            "violations": done.violations,
+        }))?;
+    } else {
+        emit(format!(
+            "{}: {} files, {} bytes, now {} files, {} bytes\n",
+            args.corpus.display(),
+            before.0,
+            before.1,
+            after.0,
+            after.1
+        ))?;
+        for file in &done.violations {
+            emit(format!("{}: violates a rule with all defects off\n", file.display()))?;
+        }
+    }
+    Ok(if done.violations.is_empty() { AS_EXPECTED } else { VIOLATION })
+}
+
+/// The files of a folder.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    files(folder).map_err(|e| {
+        CliError::path(folder, format!("cannot be listed: {e}")).help("name a folder of programs")
+    })
+}
+
+/// The files named, and those of the folders named.
+fn all_files(from: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    let mut all = Vec::new();
+    for path in from {
+        match path.is_dir() {
+            true => all.extend(listed(path)?),
+            false => all.push(path.clone()),
+        }
+    }
+    Ok(all)
+}
+
+fn run_zip(models: &'static [Model], args: &ZipArgs) -> Done {
+    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
+    let mut packed: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for folder in &args.folders {
+        for path in listed(folder)? {
+            let data = fs::read(&path)
+                .map_err(|e| CliError::path(&path, format!("cannot be read: {e}")))?;
+            if looks_like_text(&data) != TextKind::Bytes {
+                let remedy = "convert it with `ifscrub corpus import`";
+                return Err(CliError::path(&path, "is text, not a byte program").help(remedy));
+            }
+            let own = |model: &Model| data.get(1) == Some(&model.grammar().id);
+            if only.is_some_and(|model| !own(model)) || packed.values().any(|d| *d == data) {
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if packed.contains_key(&name) {
+                let problem = "has the name of another file, and other contents";
+                return Err(CliError::path(&path, problem).help("rename one of them"));
+            }
+            packed.insert(name, data);
+        }
+    }
+    if packed.is_empty() {
+        let problem = "hold no program that is to be packed";
+        let folders: Vec<_> = args.folders.iter().map(|f| f.display().to_string()).collect();
+        return Err(CliError::new(folders.join(" "), problem).help("name other folders"));
+    }
+    let archive = zip::archive(&packed).map_err(|e| {
+        CliError::path(&args.output, e).help("merge the corpus first: `ifscrub corpus merge`")
+    })?;
+    write_file(&args.output, &archive)?;
+    if args.json {
+        let names: Vec<_> = packed.keys().collect();
+        emit_json(&json!({
+            "archive": args.output.display().to_string(),
+            "bytes": archive.len(),
+            "programs": names,
+        }))?;
+    } else {
+        note(&format!("{}: {} programs", args.output.display(), packed.len()));
+    }
+    Ok(AS_EXPECTED)
+}
+
+fn run_import(models: &'static [Model], args: &ImportArgs) -> Done {
+    let from = all_files(&args.from)?;
+    make_dir(&args.into)?;
+    let decoder = Decoder::new(&Model::grammars(models));
+    let mut there: BTreeMap<Vec<u8>, PathBuf> = BTreeMap::new();
+    for path in listed(&args.into)? {
+        if let Ok(data) = fs::read(&path) {
+            there.insert(data, path);
+        }
+    }
+    let (mut taken, mut known, mut refused) = (Vec::new(), 0, Vec::new());
+    for path in &from {
+        let data = match program_bytes(models, &decoder, path) {
+            Ok(data) => data,
+            Err(e @ CliError::Harness(_)) => return Err(e),
+            Err(e) => {
+                note(&format!("ifscrub: {e}"));
+                refused.push(json!({ "file": path.display().to_string(), "why": e.to_string() }));
+                continue;
+            }
+        };
+        if there.contains_key(&data) {
+            known += 1;
+            continue;
+        }
+        let out = free_name(&args.into, path);
+        write_file(&out, &data)?;
+        taken.push(out.display().to_string());
+        there.insert(data, out);
+    }
+    let (n, r) = (taken.len(), refused.len());
+    if args.json {
+        emit_json(&json!({ "taken": taken, "already_there": known, "refused": refused }))?;
+    } else {
+        let into = args.into.display();
+        emit(format!("{into}: {n} taken, {known} already there, {r} refused\n"))?;
+    }
+    Ok(if refused.is_empty() { AS_EXPECTED } else { BAD_INPUT })
+}
+
+/// The bytes of a program file, which mean here what they meant where it was written.
+fn program_bytes(
+    models: &'static [Model],
+    decoder: &Decoder,
+    path: &Path,
+) -> Result<Vec<u8>, CliError> {
+    let loaded = Loaded::read(models, path, false)?;
+    if loaded.is_text {
+        let m = loaded.machine();
+        let own = sets::of_header(m.defects(), &loaded.program);
+        let set = own.map_err(|e| super::file::unknown(&path.display().to_string(), e))?;
+        return Ok(convert::resolve_all(&loaded, set.unwrap_or(0))?.1);
+    }
+    let data = fs::read(path).map_err(|e| CliError::path(path, format!("cannot be read: {e}")))?;
+    check(decoder, &data).map_err(|e| {
+        let remedy = "convert it with the ifscrub that wrote it: `ifscrub convert --to text`";
+        CliError::path(path, e).help(remedy)
+    })?;
+    Ok(data)
+}
+
+/// A name in the corpus that no file has: that of the file, or with a number.
+fn free_name(into: &Path, path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".ops").unwrap_or(&name);
+    let names = std::iter::once(stem.to_string()).chain((2u64..).map(|n| format!("{stem}-{n}")));
+    let mut free = names.map(|name| into.join(name)).filter(|path| !path.exists());
+    free.next().expect("numbers do not end")
+}
+
+fn run_reach(models: &'static [Model], args: &ReachArgs) -> Done {
+    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
+    let mut all: BTreeMap<u8, (Vec<Program>, Vec<PathBuf>)> = BTreeMap::new();
+    for path in all_files(&args.from)? {
+        let loaded = Loaded::read(models, &path, false)?;
+        let id = loaded.program.header.kernel;
+        if only.is_none_or(|model| model.grammar().id == id) {
+            let (programs, paths) = all.entry(id).or_default();
+            programs.push(loaded.program);
+            paths.push(path);
+        }
+    }
+    if all.is_empty() {
+        let folders: Vec<_> = args.from.iter().map(|f| f.display().to_string()).collect();
+        let problem = "hold no program of that kernel";
+        return Err(CliError::new(folders.join(" "), problem).help("name other folders"));
+    }
+    let (mut values, mut code) = (Vec::new(), AS_EXPECTED);
+    for (id, (programs, paths)) in &all {
+        let model = Model::with_id(models, *id).expect("a program that was read has a kernel");
+        let mut m = model.machine();
+        let r = reach(&mut *m, programs, !args.no_credit)?;
+        for i in &r.violating {
+            note(&format!("{}: violates a rule with all defects off", paths[*i].display()));
+            code = VIOLATION;
+        }
+        match args.json {
+            true => values.push(r.to_json(&*m)),
+            false => emit(print(&*m, &r))?,
+        }
+    }
+    if args.json {
+        emit_json(&json!(values))?;
+    }
+    Ok(code)
+}
+
+/// What programs of a kernel reach, for people.
+fn print(m: &dyn Machine, r: &Reach) -> String {
+    let grammar = m.grammar();
+    let mut out =
+        format!("{}: {} programs, {} operations\n", grammar.kernel, r.programs, r.operations);
+    let used = grammar.verbs.iter().filter(|v| r.verbs.contains_key(&v.code));
+    out += &format!("\nverbs: {} of {}\n", used.clone().count(), grammar.verbs.len());
+    let width = grammar.verbs.iter().map(|v| v.name.len()).max().unwrap_or(0);
+    for v in used {
+        let own = &r.verbs[&v.code];
+        let results = own.results.iter().map(|(e, n)| format!("{} {n}", errno_word(*e)));
+        let results = results.collect::<Vec<_>>().join(", ");
+        out += &format!("  {:width$} {:>8}  {results}\n", v.name, own.issued);
+    }
+    let unused = grammar.verbs.iter().filter(|v| !r.verbs.contains_key(&v.code));
+    out += &listed_words("not used", unused.map(|v| v.name.to_string()));
+
+    let points = |title: &str, what: &str, points: &BTreeMap<&str, PointReach>| {
+        let disturbed = points.values().filter(|p| p.disturbed > 0).count();
+        let mut out = format!("\n{title}: {} passed, {disturbed} {what}\n", points.len());
+        let width = points.keys().map(|n| n.len()).max().unwrap_or(0);
+        for (name, p) in points {
+            out += &format!("  {name:width$} {:>8} {:>8}\n", p.passed, p.disturbed);
+        }
+        out
+    };
+    out += &points("yield points", "with an operation parked there", &r.yields);
+    out += &points("fallible calls", "that failed", &r.calls);
+
+    if r.exhausted > 0 {
+        out += &format!("\n{} runs used up the model's memory\n", r.exhausted);
+    }
+    if !r.judged {
+        return out + "\n";
+    }
+    let all = as_reported(m.defects());
+    let id = |d: usize| m.defects()[d].id;
+    out += &format!(
+        "\ndefects: {} of {} credited\n",
+        sets::members(all).filter(|d| r.credited.contains_key(d)).count(),
+        all.count_ones()
+    );
+    let credited = sets::members(all).filter(|d| r.credited.contains_key(d));
+    out += &listed_words("credited", credited.map(|d| id(d).to_string()));
+    let bare = |d: &usize| !r.credited.contains_key(d);
+    let reached = sets::members(all & r.reached).filter(bare);
+    out += &listed_words("line reached, no credit", reached.map(|d| id(d).to_string()));
+    let missed = sets::members(all & !r.reached).filter(bare);
+    out += &listed_words("not reached", missed.map(|d| id(d).to_string()));
+    out += &listed_words("findings without credit", r.others.iter().cloned());
+    out + "\n"
+}
+
+/// A list on lines of at most 96 columns; nothing when it is empty.
+fn listed_words(title: &str, words: impl Iterator<Item = String>) -> String {
+    let mut out = String::new();
+    let mut line = format!("  {title}:");
+    let mut any = false;
+    for word in words {
+        if line.len() + 1 + word.len() > 96 {
+            out += &line;
+            out += "\n";
+            line = "   ".to_string();
+        }
+        line += " ";
+        line += &word;
+        any = true;
+    }
+    if any { out + &line + "\n" } else { String::new() }
+}

@@ -1,0 +1,168 @@
+//! `ifscrub corpus` on files: what is packed, what is taken, what is refused, what is reached.
+//!
+//! Merging with the real target is a step of `.ci/run`; `src/corpus/merge.rs` tests what a
+//! merge does to folders.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use support::{Scratch, ifscrub, root, stderr, stdout};
+
+fn corpus(args: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
+    let mut command = ifscrub();
+    command.arg("corpus");
+    for arg in args {
+        command.arg(arg);
+    }
+    command.output().expect("the command can be started")
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let name = |e: std::io::Result<std::fs::DirEntry>| {
+        e.expect("an entry").file_name().into_string().expect("a name")
+    };
+    let mut names: Vec<_> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+/// A refusal: place, problem, remedy.
+#[track_caller]
+fn assert_refused(o: &Output, place: &Path, words: &str) {
+    let said = stderr(o);
+    assert_eq!(o.status.code(), Some(2), "{said}");
+    assert!(said.contains(&*place.to_string_lossy()), "no place: {said}");
+    assert!(said.contains(words) && said.contains("help: "), "no `{words}` or help: {said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn text_becomes_the_seeds_that_are_checked_in() {
+    let dir = Scratch::new("corpus-import");
+    let into = dir.0.join("new/corpus");
+    let o = corpus(&[&"import", &root().join("corpus/text"), &"--into", &into]);
+    assert!(o.status.success(), "{}", stderr(&o));
+    let taken = names(&into);
+    assert!(taken.len() > 20, "{taken:?}");
+    for name in &taken {
+        let seed = root().join(format!("corpus/ops/seed-{name}"));
+        let same = std::fs::read(seed).ok() == std::fs::read(into.join(name)).ok();
+        assert!(same, "{name}");
+    }
+    // A second time there is nothing new.
+    let o = corpus(&[&"import", &root().join("corpus/ops"), &"--into", &into, &"--json"]);
+    let told: serde_json::Value = serde_json::from_str(&stdout(&o)).expect("JSON");
+    assert_eq!(told["already_there"], taken.len());
+    assert_eq!(names(&into), taken);
+}
+
+#[test]
+fn what_is_no_program_of_this_format_is_refused_one_by_one() {
+    let dir = Scratch::new("corpus-refused");
+    let from = dir.0.join("from");
+    std::fs::create_dir(&from).expect("a folder");
+    let seeds = names(&root().join("corpus/ops"));
+    let good = std::fs::read(root().join("corpus/ops").join(&seeds[0])).expect("a seed");
+    let changed = |at: usize, value: u8| {
+        let mut data = good.clone();
+        data[at] = value;
+        data
+    };
+    let cases: [(&str, Vec<u8>, &str); 8] = [
+        ("version", changed(0, 9), "is of format version 9; this ifscrub knows version 1"),
+        ("kernel", changed(1, 99), "kernel number 99"),
+        ("opcode", changed(8, 251), "no verb of"),
+        ("torn", good[..good.len() - 1].to_vec(), "no whole records"),
+        ("short", vec![1, 0, 0], "a header alone has 8"),
+        ("empty", Vec::new(), "is empty"),
+        ("text-2.ops", b"# ifscrub 2\nkernel dragonfly-2007\n".to_vec(), "version 1"),
+        ("words", b"no program\n".to_vec(), "does not begin with"),
+    ];
+    for (name, data, _) in &cases {
+        std::fs::write(from.join(name), data).expect("a file");
+    }
+    std::fs::write(from.join("good"), &good).expect("a file");
+    let into = dir.0.join("into");
+    let o = corpus(&[&"import", &from, &"--into", &into]);
+    for (name, _, words) in &cases {
+        assert_refused(&o, &from.join(name), words);
+    }
+    assert_eq!(names(&into), ["good"]);
+    assert!(stdout(&o).ends_with("1 taken, 0 already there, 8 refused\n"), "{}", stdout(&o));
+    assert_refused(
+        &corpus(&[&"import", &from.join("none"), &"--into", &into]),
+        &from.join("none"),
+        "cannot be read",
+    );
+}
+
+#[test]
+fn an_archive_of_seeds_is_flat_and_the_same_each_time() {
+    let dir = Scratch::new("corpus-zip");
+    let pack = |name: &str, more: &[&str]| -> (PathBuf, serde_json::Value) {
+        let out = dir.0.join(name);
+        let mut command = ifscrub();
+        command.args(["corpus", "zip", "corpus/ops", "--json", "-o"]).arg(&out).args(more);
+        let o = command.output().expect("the command can be started");
+        assert!(o.status.success(), "{}", stderr(&o));
+        (out, serde_json::from_str(&stdout(&o)).expect("JSON"))
+    };
+    let (a, all) = pack("a.zip", &[]);
+    let (b, _) = pack("b.zip", &[]);
+    assert_eq!(std::fs::read(a).ok(), std::fs::read(b).ok());
+    let count = |v: &serde_json::Value| v["programs"].as_array().map_or(0, Vec::len);
+    let (_, one) = pack("c.zip", &["--kernel", "dragonfly-2007"]);
+    let (_, other) = pack("d.zip", &["--kernel", "freebsd-14"]);
+    assert!(count(&one) > 0 && count(&other) > 0);
+    assert_eq!(count(&one) + count(&other), count(&all));
+    let text = root().join("corpus/text");
+    let out = dir.0.join("e.zip");
+    assert_refused(&corpus(&[&"zip", &text, &"-o", &out]), &text, "is text");
+    assert!(!out.exists());
+    assert_refused(
+        &corpus(&[&"zip", &dir.0.join("none"), &"-o", &out]),
+        &dir.0,
+        "cannot be listed",
+    );
+}
+
+#[test]
+fn what_scenarios_reach_is_told_for_each_kernel() {
+    let scenarios = root().join("corpus/text");
+    let o = corpus(&[&"reach", &scenarios, &"--json"]);
+    assert!(o.status.success(), "{}", stderr(&o));
+    let told: serde_json::Value = serde_json::from_str(&stdout(&o)).expect("JSON");
+    let kernels = told.as_array().expect("one for each kernel");
+    assert_eq!(kernels.len(), 2);
+    for k in kernels {
+        assert_eq!(k["violating"], 0);
+        let count = |name: &str| k[name].as_array().map_or(0, Vec::len);
+        assert!(count("yield_points") > 20 && count("fallible_calls") > 5, "{}", k["kernel"]);
+        assert!(count("functions") > 50, "{}", k["kernel"]);
+        let parked = |p: &serde_json::Value| p["parked"].as_u64() > Some(0);
+        assert!(k["yield_points"].as_array().is_some_and(|all| all.iter().any(parked)));
+        let credited = |d: &serde_json::Value| d["credited"].as_u64() > Some(0);
+        assert!(k["defects"].as_array().is_some_and(|all| all.iter().any(credited)));
+    }
+    let o = corpus(&[&"reach", &scenarios, &"--kernel", &"dragonfly-2007"]);
+    let page = stdout(&o);
+    for words in ["dragonfly-2007: ", "verbs: ", "yield points: ", "fallible calls: ", "defects: "]
+    {
+        assert!(page.contains(words), "no `{words}`: {page}");
+    }
+    assert!(!page.contains("freebsd-14"), "{page}");
+}
+
+#[test]
+fn a_merge_without_a_target_or_a_corpus_is_refused() {
+    let dir = Scratch::new("corpus-merge");
+    let none = dir.0.join("no-target");
+    let o = corpus(&[&"merge", &root().join("corpus/ops"), &"--target", &none]);
+    assert_refused(&o, &none, "is no fuzz target");
+    let missing = dir.0.join("missing");
+    let target = dir.write("target", "");
+    let o = corpus(&[&"merge", &missing, &"--target", &target]);
+    assert_refused(&o, &missing, "cannot be merged");
+}
