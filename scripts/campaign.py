@@ -119,9 +119,9 @@ class Status:
     """DIR/status.jsonl. Every line has `kind`, `at` and `seconds`, the time that the
     campaign has run, over all its starts.
 
-    start: version, kernel, engine, jobs, defects, corpus
-    progress: round, executions, execs_per_second, corpus, corpus_bytes, edges, features,
-        rss_mb, workers
+    start: version, kernel, engine, jobs, defects (the goals), corpus
+    progress: round, executions, execs_per_second, corpus, corpus_bytes, points (that the
+        corpus passes), features, rss_mb, workers
     finding: round, executions, signature, credit, operations, file, report
     round: round, found, left
     end: executions, found, unfound, reason
@@ -134,7 +134,7 @@ class Status:
         self.began = time.monotonic()
         self.executions = 0
         self.round = 1
-        self.features = None
+        self.features = self.points = None
         self.findings = []
         for line in self.lines.all():
             self.base = max(self.base, line.get("seconds", 0))
@@ -145,7 +145,7 @@ class Status:
             elif kind == "round":
                 self.round = line["round"] + 1
             elif kind == "progress":
-                self.features = line["features"]
+                self.features, self.points = line["features"], line["points"]
 
     def seconds(self):
         return self.base + time.monotonic() - self.began
@@ -208,6 +208,9 @@ class Campaign:
         self.workers = []
         self.pending = []
         self.triaging = None
+        self.measuring = None
+        self.measured = set()
+        self.points = set()
         self.known = {}
         self.duplicates = {}
         self.in_round = set()
@@ -489,6 +492,61 @@ class Campaign:
             self.terminal.say(f"found {signature}: {file}", bold=True)
         self.note(file, signature, [])
 
+    # Coverage: what the corpus reaches, one process at a time as well.
+
+    def measure(self):
+        """Replays what has come to the corpus, unless that is going on."""
+        if self.measuring:
+            return
+        there = {name for name in os.listdir(self.corpus) if SHA1.fullmatch(name)}
+        new = there - self.measured
+        # What has gone from the corpus need not be remembered.
+        self.measured = there
+        if not new:
+            return
+        folder = self.scratch / "reach"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name in new:
+            try:
+                # An engine may remove the file meanwhile.
+                os.link(self.corpus / name, folder / name)
+            except FileNotFoundError:
+                continue
+        out = os.fdopen(os.memfd_create("reach"), "w+b")
+        child = spawn([self.command, "corpus", "reach", "--no-credit", "--json", folder],
+                      env=environment(), stdout=out, stderr=subprocess.DEVNULL)
+        self.measuring = child, out
+
+    def hear_measure(self, wait=False):
+        """Takes the result of a replay, if it has ended or is to be waited for."""
+        if not self.measuring:
+            return
+        child, out = self.measuring
+        if wait:
+            child.wait()
+        elif child.poll() is None:
+            return
+        self.measuring = None
+        with out:
+            out.seek(0)
+            said = out.read()
+        if child.returncode not in (0, 1):
+            self.terminal.say(f"what the corpus reaches could not be counted ({child.returncode})")
+            return
+        # Seeds of a kernel that is not fuzzed lie in the corpus, too.
+        for kernel in (k for k in json.loads(said) if k["kernel"] in self.fuzzed):
+            for kind in ("yield_points", "fallible_calls"):
+                self.points.update((kernel["kernel"], kind, p["name"]) for p in kernel[kind])
+        self.status.points = len(self.points)
+
+    def measure_all(self):
+        """Counts what the whole corpus reaches, and waits for it."""
+        self.hear_measure(wait=True)
+        self.measure()
+        self.hear_measure(wait=True)
+        shutil.rmtree(self.scratch / "reach", ignore_errors=True)
+
     # Workers.
 
     def executions(self):
@@ -549,14 +607,15 @@ class Campaign:
         self.left(kernels)
         self.on = self.next_on
         self.workers = make_workers(self)
-        self.status.say("start", version=self.version, kernel=self.args.kernel,
-                        engine=self.args.engine, jobs=self.args.jobs,
-                        defects=[id for k in kernels for id in k["defects"]],
+        self.fuzzed = [k["kernel"] for k in kernels if k["defects"]] or [k["kernel"] for k in kernels]
+        self.status.say("start", version=self.version, kernel=", ".join(self.fuzzed),
+                        engine=self.args.engine, jobs=self.args.jobs, defects=self.goals,
                         corpus=str(self.corpus))
         try:
             reason = self.rounds()
             self.stop_workers()
             self.drain()
+            self.measure_all()
         except BaseException:
             for w in self.workers:
                 if w.child:
@@ -608,8 +667,10 @@ class Campaign:
                 self.harvest(w, settled=True)
             self.check_room()
         self.triage()
+        self.hear_measure()
         if now - self.progressed >= PROGRESS_EVERY:
             self.progress()
+            self.measure()
         self.terminal.progress(self.line())
 
     def next_round(self):
@@ -627,7 +688,7 @@ class Campaign:
 
     def end_round(self):
         self.status.say("round", round=self.status.round, found=sorted(self.in_round),
-                        left=self.on)
+                        left=self.unfound)
         self.in_round = set()
 
     def drain(self):
@@ -665,9 +726,8 @@ class Campaign:
         self.status.features = max(features, default=self.status.features)
         self.status.say("progress", round=self.status.round, executions=self.executions(),
                         execs_per_second=round(self.rate(), 1), corpus=files, corpus_bytes=size,
-                        edges=None, features=self.status.features,
-                        rss_mb=self.rss_mb,
-                        workers=len(self.workers))
+                        points=self.status.points, features=self.status.features,
+                        rss_mb=self.rss_mb, workers=len(self.workers))
 
     def line(self):
         words = [f"{self.status.seconds():.0f} s", f"{signed(self.executions())} programs",

@@ -114,8 +114,8 @@ fn tiles(s: &Status) -> String {
         if let Some(features) = p.features {
             tiles.push(("features", count(features)));
         }
-        if let Some(edges) = p.edges {
-            tiles.push(("edges", count(edges)));
+        if let Some(points) = p.points {
+            tiles.push(("points passed", count(points)));
         }
     }
     tiles.push(("findings", count(s.findings.len() as u64)));
@@ -171,10 +171,10 @@ fn growth(s: &Status) -> String {
             Some(p.execs_per_second)
         }),
         draw(
-            "Coverage: edges of the program",
-            "edges",
-            &|p| p.edges.map_or_else(String::new, count),
-            &|p| Some(p.edges? as f64),
+            "Coverage: yield points and fallible calls passed",
+            "points",
+            &|p| p.points.map_or_else(String::new, count),
+            &|p| Some(p.points? as f64),
         ),
         draw(
             "State: features of the runs",
@@ -220,7 +220,7 @@ fn findings(s: &Status) -> String {
             duration(f.stamp.seconds),
             count(f.executions),
             f.round,
-            f.operations,
+            f.operations.map_or("-".to_string(), |n| n.to_string()),
             escaped(&f.signature),
             escaped(&f.file)
         );
@@ -293,6 +293,7 @@ mod tests {
         for word in [
             "Executions",
             "Speed",
+            "Coverage: yield points",
             "State: features",
             "Corpus",
             "Memory",
@@ -306,10 +307,8 @@ mod tests {
         ] {
             assert!(page.contains(word), "{word}");
         }
-        // Nobody counted them.
-        assert!(!page.contains("Coverage: edges"));
-        let edges = html(&Status::of(&CAMPAIGN.replace("\"edges\":null", "\"edges\":512")));
-        assert!(edges.contains("Coverage: edges"));
+        let uncounted: String = CAMPAIGN.replace("\"points\":", "\"dots\":");
+        assert!(!html(&Status::of(&uncounted)).contains("Coverage"));
     }
 
     #[test]

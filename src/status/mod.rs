@@ -9,10 +9,10 @@
 //!
 //! | kind | what it says |
 //! | --- | --- |
-//! | `start` | `version`, `kernel`, `engine`, `jobs`, `defects` hunted, `corpus` folder |
-//! | `progress` | `round`, `executions` over all starts, `execs_per_second`, `corpus` files, `corpus_bytes`, `edges` (`null` if not counted), `features`, `rss_mb`, `workers` |
-//! | `finding` | `round`, `executions`, `signature`, `credit`, `operations`, `file`, `report` |
-//! | `round` | the `round` that ended, the defects `found` in it and those `left` |
+//! | `start` | `version`, `kernel` or kernels, `engine`, `jobs`, `defects` that are goals, `corpus` folder |
+//! | `progress` | `round`, `executions` over all starts, `execs_per_second`, `corpus` files, `corpus_bytes`, `points` that the corpus passes (`null` until they are counted), `features`, `rss_mb`, `workers` |
+//! | `finding` | `round`, `executions`, `signature`, `credit`, `operations` and `report` (`null` for a bug of the harness), `file` |
+//! | `round` | the `round` that ended, the defects `found` in it and the goals `left` |
 //! | `end` | `executions`, `found`, `unfound`, `reason` |
 //!
 //! Whoever writes may be killed at any moment and started again. So a line that is torn, at
@@ -84,9 +84,9 @@ pub struct Progress {
     /// Their size.
     #[serde(default)]
     pub corpus_bytes: u64,
-    /// Edges covered, if the build counts them.
+    /// Yield points and fallible calls of the models that the corpus passes, once counted.
     #[serde(default)]
-    pub edges: Option<u64>,
+    pub points: Option<u64>,
     /// Features of the runs covered.
     #[serde(default)]
     pub features: Option<u64>,
@@ -115,15 +115,15 @@ pub struct Finding {
     /// Defects that it is due to; empty for news.
     #[serde(default)]
     pub credit: Vec<String>,
-    /// Operations of the minimized program.
+    /// Operations of the minimized program; a bug of the harness is not minimized.
     #[serde(default)]
-    pub operations: u64,
+    pub operations: Option<u64>,
     /// The program.
     #[serde(default)]
     pub file: String,
-    /// Its report.
+    /// Its report; a bug of the harness has none.
     #[serde(default)]
-    pub report: String,
+    pub report: Option<String>,
 }
 
 /// A round has ended.
@@ -346,7 +346,7 @@ mod tests {
         assert_eq!(s.end.as_ref().map(|e| &*e.reason), Some("time is up"));
         assert_eq!(s.executions(), 3_600_000);
         assert_eq!(s.last.seconds, 600.0);
-        assert_eq!(s.progress[0].edges, None);
+        assert_eq!((s.progress[0].points, s.progress[1].points), (None, Some(212)));
         assert_eq!(s.progress[0].features, Some(900));
     }
 
@@ -389,6 +389,16 @@ mod tests {
         let s = Status::of(&format!("{CAMPAIGN}{later}"));
         assert_eq!((s.unknown, s.torn, s.starts.len()), (1, 0, 3));
         assert_eq!(s.end, None);
+    }
+
+    #[test]
+    fn a_bug_of_the_harness_has_no_operations_and_no_report() {
+        let bug = "{\"kind\":\"finding\",\"at\":\"2026-01-01T00:20:00Z\",\"seconds\":601,\
+            \"signature\":\"harness/panic\",\"credit\":[],\"operations\":null,\
+            \"file\":\"artifacts/crash-0\",\"report\":null}";
+        let s = Status::of(bug);
+        assert_eq!((s.torn, s.findings.len()), (0, 1));
+        assert_eq!((s.findings[0].operations, &s.findings[0].report), (None, &None));
     }
 
     #[test]

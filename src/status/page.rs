@@ -131,8 +131,8 @@ fn figures(s: &Status) -> Vec<String> {
         let features = count(features);
         lines.push(line("features", &features, curve(&|p| Some(p.features? as f64))));
     }
-    if let Some(edges) = p.edges {
-        lines.push(line("edges", &count(edges), curve(&|p| Some(p.edges? as f64))));
+    if let Some(points) = p.points {
+        lines.push(line("points", &count(points), curve(&|p| Some(p.points? as f64))));
     }
     let corpus = format!("{} files, {}", count(p.corpus), bytes(p.corpus_bytes));
     lines.push(line("corpus", &corpus, curve(&|p| Some(p.corpus as f64))));
@@ -179,7 +179,8 @@ fn findings(s: &Status, room: usize) -> Vec<Line> {
         if all <= room.min(FINDINGS) { all } else { room.saturating_sub(1).clamp(1, FINDINGS) };
     for f in s.findings.iter().rev().take(shown) {
         let (after, executions) = (duration(f.stamp.seconds), count(f.executions));
-        let words = format!("{after:>12}{executions:>16}  {:>3}  {}", f.operations, f.signature);
+        let operations = f.operations.map_or("-".to_string(), |n| n.to_string());
+        let words = format!("{after:>12}{executions:>16}  {operations:>3}  {}", f.signature);
         lines.push(Line::plain(words));
     }
     if all > shown {
@@ -241,11 +242,11 @@ mod tests {
     #[test]
     fn no_line_is_wider_and_the_findings_give_way_to_the_height() {
         for styled in [false, true] {
-            let view = View { width: 40, height: 17, now: None, styled };
+            let view = View { width: 40, height: 18, now: None, styled };
             let text = page(&Status::of(CAMPAIGN), view);
             let plain = text.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "");
             assert!(plain.lines().all(|l| l.chars().count() <= 40), "{text}");
-            assert!(text.lines().count() <= 17, "{} lines\n{text}", text.lines().count());
+            assert!(text.lines().count() <= 18, "{} lines\n{text}", text.lines().count());
             assert!(text.contains("2 more"), "{text}");
         }
     }
