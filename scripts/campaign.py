@@ -120,8 +120,8 @@ class Status:
     campaign has run, over all its starts.
 
     start: version, kernel, engine, jobs, defects (the goals), corpus
-    progress: round, executions, execs_per_second, corpus, corpus_bytes, points (that the
-        corpus passes), features, rss_mb, workers
+    progress: round, executions, execs_per_second, corpus, corpus_bytes, reached (in the
+        models, by the corpus), features, rss_mb, workers
     finding: round, executions, signature, credit, operations, file, report
     round: round, found, left
     end: executions, found, unfound, reason
@@ -134,7 +134,7 @@ class Status:
         self.began = time.monotonic()
         self.executions = 0
         self.round = 1
-        self.features = self.points = None
+        self.features = self.reached = None
         self.findings = []
         for line in self.lines.all():
             self.base = max(self.base, line.get("seconds", 0))
@@ -145,7 +145,7 @@ class Status:
             elif kind == "round":
                 self.round = line["round"] + 1
             elif kind == "progress":
-                self.features, self.points = line["features"], line["points"]
+                self.features, self.reached = line["features"], line["reached"]
 
     def seconds(self):
         return self.base + time.monotonic() - self.began
@@ -210,7 +210,7 @@ class Campaign:
         self.triaging = None
         self.measuring = None
         self.measured = set()
-        self.points = set()
+        self.reached = set()
         self.known = {}
         self.duplicates = {}
         self.in_round = set()
@@ -535,10 +535,15 @@ class Campaign:
             self.terminal.say(f"what the corpus reaches could not be counted ({child.returncode})")
             return
         # Seeds of a kernel that is not fuzzed lie in the corpus, too.
-        for kernel in (k for k in json.loads(said) if k["kernel"] in self.fuzzed):
-            for kind in ("yield_points", "fallible_calls"):
-                self.points.update((kernel["kernel"], kind, p["name"]) for p in kernel[kind])
-        self.status.points = len(self.points)
+        for about in (k for k in json.loads(said) if k["kernel"] in self.fuzzed):
+            kernel = about["kernel"]
+            for kind, disturbed in (("yield_points", "parked"), ("fallible_calls", "failed")):
+                for point in about[kind]:
+                    self.reached.update((kernel, point["name"], how) for how in ("passed", disturbed)
+                                        if point[how])
+            for verb in about["verbs"]:
+                self.reached.update((kernel, verb["verb"], result) for result in verb["results"])
+        self.status.reached = len(self.reached)
 
     def measure_all(self):
         """Counts what the whole corpus reaches, and waits for it."""
@@ -726,7 +731,7 @@ class Campaign:
         self.status.features = max(features, default=self.status.features)
         self.status.say("progress", round=self.status.round, executions=self.executions(),
                         execs_per_second=round(self.rate(), 1), corpus=files, corpus_bytes=size,
-                        points=self.status.points, features=self.status.features,
+                        reached=self.status.reached, features=self.status.features,
                         rss_mb=self.rss_mb, workers=len(self.workers))
 
     def line(self):

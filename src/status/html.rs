@@ -114,8 +114,8 @@ fn tiles(s: &Status) -> String {
         if let Some(features) = p.features {
             tiles.push(("features", count(features)));
         }
-        if let Some(points) = p.points {
-            tiles.push(("points passed", count(points)));
+        if let Some(reached) = p.reached {
+            tiles.push(("reached", count(reached)));
         }
     }
     tiles.push(("findings", count(s.findings.len() as u64)));
@@ -171,10 +171,10 @@ fn growth(s: &Status) -> String {
             Some(p.execs_per_second)
         }),
         draw(
-            "Coverage: yield points and fallible calls passed",
-            "points",
-            &|p| p.points.map_or_else(String::new, count),
-            &|p| Some(p.points? as f64),
+            "Coverage: points passed and disturbed, results of verbs",
+            "reached",
+            &|p| p.reached.map_or_else(String::new, count),
+            &|p| Some(p.reached? as f64),
         ),
         draw(
             "State: features of the runs",
@@ -293,7 +293,7 @@ mod tests {
         for word in [
             "Executions",
             "Speed",
-            "Coverage: yield points",
+            "Coverage: points passed",
             "State: features",
             "Corpus",
             "Memory",
@@ -307,7 +307,7 @@ mod tests {
         ] {
             assert!(page.contains(word), "{word}");
         }
-        let uncounted: String = CAMPAIGN.replace("\"points\":", "\"dots\":");
+        let uncounted: String = CAMPAIGN.replace("\"reached\":", "\"seen\":");
         assert!(!html(&Status::of(&uncounted)).contains("Coverage"));
     }
 

@@ -10,7 +10,7 @@
 //! | kind | what it says |
 //! | --- | --- |
 //! | `start` | `version`, `kernel` or kernels, `engine`, `jobs`, `defects` that are goals, `corpus` folder |
-//! | `progress` | `round`, `executions` over all starts, `execs_per_second`, `corpus` files, `corpus_bytes`, `points` that the corpus passes (`null` until they are counted), `features`, `rss_mb`, `workers` |
+//! | `progress` | `round`, `executions` over all starts, `execs_per_second`, `corpus` files, `corpus_bytes`, `reached` in the models by the corpus (`null` until it is counted), `features`, `rss_mb`, `workers` |
 //! | `finding` | `round`, `executions`, `signature`, `credit`, `operations` and `report` (`null` for a bug of the harness), `file` |
 //! | `round` | the `round` that ended, the defects `found` in it and the goals `left` |
 //! | `end` | `executions`, `found`, `unfound`, `reason` |
@@ -84,9 +84,10 @@ pub struct Progress {
     /// Their size.
     #[serde(default)]
     pub corpus_bytes: u64,
-    /// Yield points and fallible calls of the models that the corpus passes, once counted.
+    /// What the corpus reaches in the models, once counted: yield points passed, and those
+    /// parked at, fallible calls passed, and those that failed, the results of each verb.
     #[serde(default)]
-    pub points: Option<u64>,
+    pub reached: Option<u64>,
     /// Features of the runs covered.
     #[serde(default)]
     pub features: Option<u64>,
@@ -346,7 +347,7 @@ mod tests {
         assert_eq!(s.end.as_ref().map(|e| &*e.reason), Some("time is up"));
         assert_eq!(s.executions(), 3_600_000);
         assert_eq!(s.last.seconds, 600.0);
-        assert_eq!((s.progress[0].points, s.progress[1].points), (None, Some(212)));
+        assert_eq!((s.progress[0].reached, s.progress[1].reached), (None, Some(212)));
         assert_eq!(s.progress[0].features, Some(900));
     }
 

@@ -131,8 +131,8 @@ fn figures(s: &Status) -> Vec<String> {
         let features = count(features);
         lines.push(line("features", &features, curve(&|p| Some(p.features? as f64))));
     }
-    if let Some(points) = p.points {
-        lines.push(line("points", &count(points), curve(&|p| Some(p.points? as f64))));
+    if let Some(reached) = p.reached {
+        lines.push(line("reached", &count(reached), curve(&|p| Some(p.reached? as f64))));
     }
     let corpus = format!("{} files, {}", count(p.corpus), bytes(p.corpus_bytes));
     lines.push(line("corpus", &corpus, curve(&|p| Some(p.corpus as f64))));

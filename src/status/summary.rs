@@ -25,7 +25,7 @@ pub fn summary(s: &Status) -> Value {
         "execs_per_second": progress.map(|p| p.execs_per_second),
         "corpus": progress.map(|p| p.corpus),
         "corpus_bytes": progress.map(|p| p.corpus_bytes),
-        "points": progress.and_then(|p| p.points),
+        "reached": progress.and_then(|p| p.reached),
         "features": progress.and_then(|p| p.features),
         "rss_mb": progress.map(|p| p.rss_mb),
         "workers": progress.map(|p| p.workers),
@@ -58,7 +58,7 @@ mod tests {
         let s = summary(&Status::of(CAMPAIGN));
         assert_eq!(s["executions"], 3_600_000);
         assert_eq!(s["features"], 3310);
-        assert_eq!(s["points"], 371);
+        assert_eq!(s["reached"], 371);
         assert_eq!(s["ended"], "time is up");
         assert_eq!(s["findings"].as_array().map(Vec::len), Some(3));
         assert_eq!(s["left"], json!(["c1-sppp-unserialized", "ifindex-hole"]));
