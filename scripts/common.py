@@ -114,7 +114,8 @@ def afl_programs(*names):
     fuzzer, runtime = found
     say(f"building {', '.join(names)}")
     call(["cargo", "build", "--profile", "plain", "--locked", "--manifest-path",
-          ROOT / "fuzz" / "Cargo.toml", "--target-dir", build_dir(), "-p", "ifscrub-afl"],
+          ROOT / "fuzz" / "Cargo.toml", "--target-dir", build_dir(), "-p", "ifscrub-afl", "--lib",
+          *(word for name in names for word in ("--bin", name))],
          # The second one tells the crate `afl` that it is built like this on purpose.
          env=environment(AFL_COMPILER_RT=str(runtime), CARGO_CFG_NO_FUZZING="1"))
     built = build_dir("plain")
