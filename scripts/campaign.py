@@ -34,6 +34,9 @@ from common import ROOT, die, environment, json_of, say, table
 from engines import CRASHED, LibFuzzer, spawn
 
 PROGRESS_EVERY = 10
+# A pause after words of the engines have come: libFuzzer says a line for each new program, and
+# waking for every one takes processor time that the engines could use.
+PAUSE = 0.05
 LINE_EVERY = 30
 # With AFL++, which takes seconds to begin, a round goes on a little after a finding.
 AFL_ROUND = 5
@@ -588,7 +591,7 @@ class Campaign:
 
     def give_up(self, w, code):
         self.stop_workers()
-        said = re.sub(r"\x1b\[[0-9;?]*\w", "", w.text)
+        said = re.sub(r"\x1b\[[0-9;?]*\w", "", w.text())
         die(f"{w.name} does not work, exit code {code}:\n" + said[-2000:])
 
     def stop_workers(self):
@@ -665,6 +668,8 @@ class Campaign:
                     self.hear_triage(pipe)
             elif w.read():
                 self.ended(w)
+        if ready:
+            time.sleep(PAUSE)
         now = time.monotonic()
         if now - self.scanned >= 1:
             self.scanned = now

@@ -69,14 +69,14 @@ class Worker:
         self.name = name
         self.folder = folder
         self.child = None
-        self.text = ""
+        self.said, self.said_size = [], 0
         self.began = 0.0
         self.features = None
         # Executions of processes that have ended.
         self.ended_executions = 0
 
     def launch(self, command, env):
-        self.text = ""
+        self.said, self.said_size = [], 0
         self.began = time.monotonic()
         self.child = spawn(command, env=env, cwd=self.folder, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT)
@@ -93,7 +93,15 @@ class Worker:
                 return True
             words = words.decode(errors="replace")
             self.hear(words)
-            self.text = (self.text + words)[-TAIL:]
+            self.said.append(words)
+            self.said_size += len(words)
+            if self.said_size > 2 * TAIL:
+                self.said = [self.text()]
+                self.said_size = len(self.said[0])
+
+    def text(self):
+        """The last words of the process."""
+        return "".join(self.said)[-TAIL:]
 
     def hear(self, words):
         """Takes notice of words that have just come."""
@@ -162,17 +170,17 @@ class LibFuzzer(Worker):
             return 0
 
     def final_executions(self):
-        found = UNITS.search(self.text)
+        found = UNITS.search(self.text())
         return max(self.running_executions(), int(found.group(1)) if found else 0)
 
     def signature(self):
         """Of the finding that the process has ended with, if it came to say it."""
-        found = SIGNATURE.search(report_of(self.text))
+        found = SIGNATURE.search(report_of(self.text()))
         return found.group(1) if found else None
 
     def program(self):
         """The text of the program in the report that the process has ended with."""
-        report = report_of(self.text)
+        report = report_of(self.text())
         start = report.rfind("\n# ifscrub ")
         if start < 0:
             return None
