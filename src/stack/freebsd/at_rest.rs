@@ -239,6 +239,14 @@ impl Owned {
     }
 }
 
+/// What is wrong with an owner whose route [`Owned::owns`] does not find: it is not there
+/// (0), or has become one path of a group (3), which the owner's deletion and everybody's
+/// treat in another way than a route that is pinned.
+fn missing(k: &K, (keys, af, dst): (&Keys, Af, Prefix), is: impl Fn(&Nhop) -> bool) -> u32 {
+    let among = route(k, keys, af, dst).is_some_and(|nh| any_path(k, nh, is));
+    if among { 3 } else { 0 }
+}
+
 /// The route of a prefix: by its interface.
 fn is_prefix_route(p: &NdPrefix, n: &Nhop) -> bool {
     by_interface(n) && n.nh_ifp.get() == p.ndpr_ifp.get()
@@ -253,8 +261,10 @@ fn prefixes(k: &K, on: &Listed, keys: &Keys, owned: &mut Owned) -> bool {
             continue;
         }
         let dst = p.ndpr_prefix.get();
-        if !owned.owns(k, (keys, Af::Inet6, dst), |n| is_prefix_route(p, n)) {
-            k.violate(&I17_ONLINK, ObjRef::of(i), NONE, [0, 0]);
+        let at = (keys, Af::Inet6, dst);
+        if !owned.owns(k, at, |n| is_prefix_route(p, n)) {
+            let how = missing(k, at, |n| is_prefix_route(p, n));
+            k.violate(&I17_ONLINK, ObjRef::of(i), NONE, [how, 0]);
             return false;
         }
         let twin = st
@@ -304,19 +314,21 @@ fn addresses(k: &K, on: &Listed, keys: &Keys, owned: &mut Owned) -> bool {
         if on.addrhead >> i.slot() & 1 == 0 || af == Af::Link {
             continue;
         }
-        if flags & IFA_ROUTE != 0
-            && !owned.owns(k, (keys, af, ifa_prefix(k, a)), |n| is_ifa_route(i, n))
-        {
-            k.violate(&I18_IFA_ROUTE, ObjRef::of(i), NONE, [0, 0]);
-            return false;
+        if flags & IFA_ROUTE != 0 {
+            let at = (keys, af, ifa_prefix(k, a));
+            if !owned.owns(k, at, |n| is_ifa_route(i, n)) {
+                let how = missing(k, at, |n| is_ifa_route(i, n));
+                k.violate(&I18_IFA_ROUTE, ObjRef::of(i), NONE, [how, 0]);
+                return false;
+            }
         }
-        let host = Prefix::new(a.addr.get(), host_bits(af));
+        let at = (keys, af, Prefix::new(a.addr.get(), host_bits(af)));
         let flagged = flags & IFA_RTSELF != 0;
         // Of an IPv4 address the route is its own even where the flag is not on it.
-        let owns = (flagged || af == Af::Inet)
-            && owned.owns(k, (keys, af, host), |n| is_self_route(k, a, n));
+        let owns = (flagged || af == Af::Inet) && owned.owns(k, at, |n| is_self_route(k, a, n));
         if flagged && !owns {
-            k.violate(&I18_IFA_RTSELF, ObjRef::of(i), NONE, [0, 0]);
+            let how = missing(k, at, |n| is_self_route(k, a, n));
+            k.violate(&I18_IFA_RTSELF, ObjRef::of(i), NONE, [how, 0]);
             return false;
         }
     }

@@ -130,10 +130,12 @@ pub const SET_FIB_ALGO_NOT_ATOMIC: u8 = 57;
 pub const PREFIX_DEL_ONLINK_UNLOCKED: u8 = 58;
 /// the loopback route of an address that goes, comes up or could not be added is deleted by its key, also when the route of that key is another address's prefix route.
 pub const IN_LOOPBACK_DELETE_BY_KEY: u8 = 59;
+/// a second path that is tried again does not ask again whether the route that is there by now can be one path of several.
+pub const RIB_APPEND_RETRY_UNCHECKED: u8 = 60;
 /// F1, with D on: in6_ifextra is freed one grace period later, not with the ifnet.
-pub const F1_IFEXTRA_EPOCH_CALL: u8 = 60;
+pub const F1_IFEXTRA_EPOCH_CALL: u8 = 61;
 /// F6: fib6_lookup returns nothing when the interface is dying.
-pub const F6_LOOKUP_CHECKS_DYING: u8 = 61;
+pub const F6_LOOKUP_CHECKS_DYING: u8 = 62;
 
 /// The catalogue; the index is the bit.
 pub static DEFECTS: &[Defect] = &[
@@ -736,6 +738,16 @@ pub static DEFECTS: &[Defect] = &[
         source: "sys/netinet/in.c:in_scrubprefix, in_ifnet_event",
         what: "the loopback route of an address that goes, comes up or could not be added is deleted by its key, also when the route of that key is another address's prefix route",
         repair: "ours: not then",
+    },
+    Defect {
+        id: "rib-append-retry-unchecked",
+        class: "missing check",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/net/route/route_ctl.c:add_route_flags",
+        what: "a second path that is tried again does not ask again whether what is there by now can be one path of several: the pinned route of an address or a prefix becomes a member of a group, which no priority protects",
+        repair: "ours: asked before each try",
     },
     Defect {
         id: "f1-ifextra-epoch-call",

@@ -121,13 +121,18 @@ pub fn explain(v: &Violation) -> String {
         return match a {
             0 => "NDPRF_ONLINK without its route",
             1 => "two prefixes of one value are NDPRF_ONLINK",
+            3 => "its route has become one path of a group",
             _ => "a prefix route without a prefix that is NDPRF_ONLINK",
         }
         .to_string();
     }
     if any(&[&inv::I18_IFA_ROUTE, &inv::I18_IFA_RTSELF, &inv::I18_INSTALLED]) {
-        return if a == 0 { "the flag without its route" } else { "the route without its owner" }
-            .to_string();
+        return match a {
+            0 => "the flag without its route",
+            3 => "its route has become one path of a group",
+            _ => "the route without its owner",
+        }
+        .to_string();
     }
     if is(&inv::I19_ONE_INSTANCE) {
         return match v.obj.is_none() {

@@ -496,6 +496,12 @@ async fn add_route_flags<'k>(
             if error != EAGAIN {
                 break;
             }
+            // The original does not ask again about what has come in its place.
+            let joinable = orig == NhRef::Null || nhop_can_multipath(k, orig);
+            if !joinable && !k.on(d::RIB_APPEND_RETRY_UNCHECKED) {
+                error = EEXIST;
+                break;
+            }
         }
     } else {
         rt_free_immediate(k, rt);
