@@ -385,7 +385,8 @@ class Campaign:
                       env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for pipe in (child.stdout, child.stderr):
             os.set_blocking(pipe.fileno(), False)
-        self.triaging = {"child": child, "files": programs, child.stdout: b"", child.stderr: b""}
+        self.triaging = {"child": child, "files": programs, "said": b"",
+                         child.stdout: b"", child.stderr: b""}
 
     def triage_command(self):
         command = [self.command, "triage", "--json", "--defects", self.args.defects,
@@ -400,22 +401,20 @@ class Campaign:
         if words or pipe is child.stderr:
             if not words:
                 child.stderr.close()
-                del self.triaging[pipe]
+                self.triaging["said"] = self.triaging.pop(pipe)
             return
         code = child.wait()
         files, out = self.triaging["files"], self.triaging[child.stdout]
-        said = self.triaging.get(child.stderr, b"")
+        said = self.triaging["said"]
         if child.stderr in self.triaging:
             os.set_blocking(child.stderr.fileno(), True)
-            said += child.stderr.read()
+            said = self.triaging[child.stderr] + child.stderr.read()
             child.stderr.close()
         child.stdout.close()
         self.triaging = None
         if code not in (0, 1, 3) or not out:
             said = said.decode(errors="replace")
-            if "No space left" in said or "quota" in said.lower():
-                self.pending = files + self.pending
-                raise DiskFull(self.findings)
+            self.check_said(said, files)
             if len(files) > 1:
                 # One of them is bad: alone it does not keep the others from being looked at.
                 for file in reversed(files):
@@ -427,6 +426,12 @@ class Campaign:
             return
         self.sorted_out(json.loads(out), files)
 
+    def check_said(self, said, files):
+        """Whether a triage has failed for want of room: then its files are still to be looked at."""
+        if "No space left" in said or "quota" in said.lower():
+            self.pending = files + self.pending
+            raise DiskFull(self.findings)
+
     def alone(self, file):
         """Looks at one artifact, and waits for it."""
         self.pending.remove(file)
@@ -436,6 +441,7 @@ class Campaign:
         if done.returncode in (0, 1, 3) and done.stdout:
             self.sorted_out(json.loads(done.stdout), [file])
         else:
+            self.check_said(done.stderr, [file])
             self.terminal.say(f"triage of {file} failed with {done.returncode}: {done.stderr.strip()}")
             self.harness_bug(file, "harness/triage")
 
