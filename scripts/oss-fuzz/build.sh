@@ -78,7 +78,7 @@ mkdir -p "$OUT"
 for target in $targets; do
     cp "$built/$target" "$OUT/$target"
     rm -f "$OUT/${target}_seed_corpus.zip"
-    zip -jqX "$OUT/${target}_seed_corpus.zip" corpus/ops/seed-*
+    python3 -m zipfile -c "$OUT/${target}_seed_corpus.zip" corpus/ops/seed-*
     # A header and 64 operations of 8 bytes; what follows is not looked at.
     printf '[libfuzzer]\nmax_len = 520\n' >"$OUT/$target.options"
 done
