@@ -132,10 +132,12 @@ pub const PREFIX_DEL_ONLINK_UNLOCKED: u8 = 58;
 pub const IN_LOOPBACK_DELETE_BY_KEY: u8 = 59;
 /// a second path that is tried again does not ask again whether the route that is there by now can be one path of several.
 pub const RIB_APPEND_RETRY_UNCHECKED: u8 = 60;
+/// a prefix that nd6_timer has unlinked, and deletes when it comes to it, is not found by the detach of its interface.
+pub const ND6_TIMER_PREFIXES_UNSERIALIZED: u8 = 61;
 /// F1, with D on: in6_ifextra is freed one grace period later, not with the ifnet.
-pub const F1_IFEXTRA_EPOCH_CALL: u8 = 61;
+pub const F1_IFEXTRA_EPOCH_CALL: u8 = 62;
 /// F6: fib6_lookup returns nothing when the interface is dying.
-pub const F6_LOOKUP_CHECKS_DYING: u8 = 62;
+pub const F6_LOOKUP_CHECKS_DYING: u8 = 63;
 
 /// The catalogue; the index is the bit.
 pub static DEFECTS: &[Defect] = &[
@@ -748,6 +750,16 @@ pub static DEFECTS: &[Defect] = &[
         source: "sys/net/route/route_ctl.c:add_route_flags",
         what: "a second path that is tried again does not ask again whether what is there by now can be one path of several: the pinned route of an address or a prefix becomes a member of a group, which no priority protects",
         repair: "ours: asked before each try",
+    },
+    Defect {
+        id: "nd6-timer-prefixes-unserialized",
+        class: "race",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6.c:nd6_timer",
+        what: "expired prefixes are unlinked first and deleted then, with no lock in between: the detach of their interface does not find them, ends, and the ifnet that they name without a reference is freed",
+        repair: "ours: both under a mutex of their own, under which the detach unlinks and deletes as well",
     },
     Defect {
         id: "f1-ifextra-epoch-call",

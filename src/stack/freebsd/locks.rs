@@ -58,6 +58,8 @@ const INPS: u8 = IF_AFDATAS + NIFS as u8;
 const EPAIR_QUEUES: u8 = INPS + super::NSOCKS as u8;
 /// `lltable_list_lock`.
 pub const LLTABLE_LIST: LockId = LockId(EPAIR_QUEUES + 4);
+/// Ours, of a repair: held from the unlinking of prefixes to their deletion.
+pub const ND6_EXPIRE: LockId = LockId(EPAIR_QUEUES + 5);
 
 const fn lock(name: &'static str, kind: LockKind, rank: u8) -> LockInfo {
     LockInfo { name, kind, recursive: false, rank }
@@ -113,6 +115,7 @@ pub static LOCKS: &[LockInfo] = &[
     lock("epair queue 1a", LockKind::Mutex, 40),
     lock("epair queue 1b", LockKind::Mutex, 40),
     lock("lltable_list_lock", LockKind::Rw, 37),
+    lock("nd6 prefix expiry", LockKind::Mutex, 15),
 ];
 
 /// `RIB_WLOCK`'s lock of a family.

@@ -17,7 +17,7 @@ use super::in6_c::{in6_purgeaddr, is_linklocal};
 use super::in6_fib::fib6_lookup;
 use super::invariants;
 use super::ip_output::if_output;
-use super::locks::{self, IN6_CONTROL, ND6};
+use super::locks::{self, IN6_CONTROL, ND6, ND6_EXPIRE};
 use super::nd6_nbr::{nd6_dad_find, nd6_dad_start, would_start};
 use super::nd6_rtr::{
     defrouter_lookup, defrouter_lookup_locked, defrouter_rele, defrouter_select_fib,
@@ -97,8 +97,27 @@ pub async fn nd6_timer(k: &K) {
             k.unlock(IN6_CONTROL);
         }
     }
+    let serialized = lock_expiry(k).await;
     expire_prefixes(k).await;
+    unlock_expiry(k, serialized);
     k.callout_reset(&k.st.v_nd6_timer_ch, PRUNE);
+}
+
+/// The repair of ND6_TIMER_PREFIXES_UNSERIALIZED: who unlinks prefixes in order to delete
+/// them keeps the lock until they are, so that a detach finds a prefix on the list or waits
+/// until it is deleted. Whether the lock was taken.
+async fn lock_expiry(k: &K) -> bool {
+    let serialized = !k.on(d::ND6_TIMER_PREFIXES_UNSERIALIZED);
+    if serialized {
+        k.lock(ND6_EXPIRE).await;
+    }
+    serialized
+}
+
+fn unlock_expiry(k: &K, serialized: bool) {
+    if serialized {
+        k.unlock(ND6_EXPIRE);
+    }
 }
 
 /// The repaired half of the address loop: those whose time is over are purged outside the
@@ -228,7 +247,9 @@ pub async fn nd6_purge(k: &K, ifp: IfId) {
     let _f = k.frame(&Func { name: "nd6_purge", file: FILE });
     nd6_defrouter_purge(k, ifp).await;
     k.yield_at("nd6_purge:nd6_prefix_unlink").await;
+    let serialized = lock_expiry(k).await;
     purge_prefixes(k, |pr| k[pr].ndpr_ifp.get() == ifp).await;
+    unlock_expiry(k, serialized);
     k.yield_at("nd6_purge:ND_IFINFO").await;
     if accepts_rtadv(k, ifp) {
         defrouter_select_fib(k).await;
