@@ -25,7 +25,7 @@ p { margin: 6px 0; }
 .plots { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); }
 .tile, figure { margin: 0; padding: 12px 16px; background: var(--card);
   border: 1px solid var(--edge); border-radius: 8px; }
-.tile { flex: 1 0 auto; min-width: 130px; }
+.tile { flex: 1 0 auto; min-width: 130px; max-width: 320px; }
 .tile b { display: block; font-size: 22px; font-weight: 600; line-height: 1.3;
   white-space: nowrap; }
 figcaption { display: flex; justify-content: space-between; gap: 12px; margin-bottom: 6px; }
