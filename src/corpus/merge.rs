@@ -2,7 +2,7 @@
 //!
 //! Everything happens in a hidden folder beside the corpus, `.NAME.merge`. What the inputs hold
 //! is read once and copied there (links would not do: a file that is written again would change
-//! under the merge); the target sees the copies alone ([`outer`]), so whoever writes to the
+//! under the merge); the target sees the copies alone (`outer`), so whoever writes to the
 //! corpus meanwhile disturbs nothing. Every file that the target leaves must have the contents
 //! of an input. Only then do the two folders change places, in one step, and the old one is
 //! emptied file by file: what was an input goes, whatever else is there has come meanwhile and
