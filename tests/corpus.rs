@@ -1,6 +1,6 @@
 //! `ifscrub corpus` on files: what is packed, what is taken, what is refused, what is reached.
 //!
-//! Merging with the real target is a step of `.ci/run`; `src/corpus/merge.rs` tests what a
+//! Merging with the real target is `scripts/merge-check`; `src/corpus/merge.rs` tests what a
 //! merge does to folders.
 
 mod support;
@@ -165,4 +165,35 @@ fn a_merge_without_a_target_or_a_corpus_is_refused() {
     let target = dir.write("target", "");
     let o = corpus(&[&"merge", &missing, &"--target", &target]);
     assert_refused(&o, &missing, "cannot be merged");
+}
+
+#[test]
+fn what_comes_from_elsewhere_is_no_reviewed_seed() {
+    let dir = Scratch::new("corpus-elsewhere");
+    let seed = root().join("corpus/ops/seed-alias-churn");
+    let o = corpus(&[&"import", &seed, &"--into", &dir.0.join("new")]);
+    assert!(o.status.success(), "{}", stderr(&o));
+    assert_eq!(names(&dir.0.join("new")), ["alias-churn"]);
+}
+
+#[test]
+fn a_file_that_is_no_program_does_not_keep_the_others_from_being_counted() {
+    let dir = Scratch::new("corpus-reach-bad");
+    let empty = dir.write("a-empty", "");
+    let seed = root().join("corpus/ops/seed-alias-churn");
+    let o = corpus(&[&"reach", &"--no-credit", &"--json", &empty, &seed]);
+    let said = stderr(&o);
+    assert_eq!(o.status.code(), Some(2), "{said}");
+    assert!(said.contains("a-empty"), "{said}");
+    let told: serde_json::Value = serde_json::from_str(&stdout(&o)).expect("JSON");
+    assert_eq!(told[0]["programs"], 1);
+    // With nothing else there is nothing, and the same code.
+    let o = corpus(&[&"reach", &"--json", &empty]);
+    assert_eq!((o.status.code(), stdout(&o).trim()), (Some(2), "[]"));
+    // Bytes that look like text are bytes when it is said.
+    let printable = dir.write("printable", "some words\n");
+    let o = corpus(&[&"reach", &"--no-credit", &printable]);
+    assert!(stderr(&o).contains("is text"), "{}", stderr(&o));
+    let o = corpus(&[&"reach", &"--no-credit", &"--bytes", &printable]);
+    assert!(!stderr(&o).contains("is text"), "{}", stderr(&o));
 }

@@ -78,6 +78,9 @@ mkdir -p "$OUT"
 for target in $targets; do
     cp "$built/$target" "$OUT/$target"
     rm -f "$OUT/${target}_seed_corpus.zip"
+    # Not by `ifscrub corpus zip`, which packs the seeds of one kernel: that would take another
+    # build, and what a target pinned to a kernel has of the other's is some 20 seeds that it
+    # rejects when it starts.
     python3 -m zipfile -c "$OUT/${target}_seed_corpus.zip" corpus/ops/seed-*
     # A header and 64 operations of 8 bytes; what follows is not looked at.
     printf '[libfuzzer]\nmax_len = 520\n' >"$OUT/$target.options"

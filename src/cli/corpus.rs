@@ -4,7 +4,7 @@ use super::file::{Loaded, kernel};
 use super::output::{emit, emit_json, make_dir, note, write_file};
 use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, VIOLATION, convert};
 use crate::corpus::import::check;
-use crate::corpus::merge::{MergeError, merge};
+use crate::corpus::merge::{MergeError, SEED, merge};
 use crate::corpus::reach::{PointReach, Reach, errno_word, reach};
 use crate::corpus::{files, zip};
 use crate::program::Program;
@@ -46,7 +46,9 @@ enum Command {
 #[command(after_help = "\
 The merged corpus takes the place of the first folder in one step; the other folders are
 only read. Files called seed-* stay. Killed at any moment, nothing is lost: what is left
-beside the corpus comes along with the next merge. A campaign may run meanwhile.
+beside the corpus comes along with the next merge. A campaign may run meanwhile: copies of
+what is there at the beginning are merged, and what comes later is kept. That takes room for
+all programs twice. On any doubt whether the target has done all of it, nothing is changed.
 
 The target runs all kernels with all defects off; a program that violates a rule then goes
 to --artifacts, and the exit code is 1.
@@ -123,7 +125,8 @@ Every program is run with all defects off and with those that were reported. Def
 credited in rounds: what a round credits is off in the next. The numbers of a point are how
 often it was passed, and how often an operation was parked there or the call failed.
 
-Exit code 1 when a program violates a rule with all defects off.
+Exit code 1 when a program violates a rule with all defects off, 2 when a file is no program:
+it is told and left out.
 
 Examples:
   ifscrub corpus reach corpus/ops
@@ -139,6 +142,9 @@ struct ReachArgs {
     /// Leave out which defects are credited, which takes the longest
     #[arg(long)]
     no_credit: bool,
+    /// The files hold bytes, whatever they look like
+    #[arg(long)]
+    bytes: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -147,14 +153,14 @@ struct ReachArgs {
 /// Runs the command.
 pub fn corpus(models: &'static [Model], args: &Args) -> Done {
     match &args.command {
-        Command::Merge(args) => run_merge(args),
+        Command::Merge(args) => run_merge(models, args),
         Command::Zip(args) => run_zip(models, args),
         Command::Import(args) => run_import(models, args),
         Command::Reach(args) => run_reach(models, args),
     }
 }
 
-fn run_merge(args: &MergeArgs) -> Done {
+fn run_merge(models: &'static [Model], args: &MergeArgs) -> Done {
     if !args.target.is_file() {
         let remedy = "build it with `cargo build --profile plain --manifest-path \
              fuzz/Cargo.toml`, or name it with --target";
@@ -165,13 +171,19 @@ fn run_merge(args: &MergeArgs) -> Done {
     for folder in &args.more {
         listed(folder)?;
     }
-    let done = merge(&target, &args.corpus, &args.more, &args.artifacts).map_err(|e| {
+    let kernels: Vec<u8> = models.iter().map(|m| m.grammar().id).collect();
+    let done = merge(&target, &args.corpus, &args.more, &args.artifacts, &kernels);
+    let done = done.map_err(|e| {
         let remedy = match &e {
-            MergeError::Running(_) => "wait until it has ended",
+            MergeError::Running => "wait until it has ended; the corpus is as it was",
             MergeError::Dropped { .. } => {
-                "use the target of all kernels: this one is pinned to another"
+                "use the target of all kernels: this one is pinned to another, or older than \
+                 the corpus; the corpus is as it was"
             }
             MergeError::Target { .. } => "nothing was changed; name a working target with --target",
+            MergeError::Incomplete(_) => {
+                "make room, on the disk and in memory; the corpus is as it was"
+            }
             MergeError::Io { error, .. } => match error.kind() {
                 ErrorKind::NotFound => "name the folder of a corpus",
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
@@ -182,6 +194,13 @@ fn run_merge(args: &MergeArgs) -> Done {
         };
         CliError::path(&args.corpus, format!("cannot be merged: {e}")).help(remedy)
     })?;
+    if done.unknown > 0 {
+        let corpus = args.corpus.display();
+        note(&format!("{corpus}: {} programs named no kernel and are gone", done.unknown));
+    }
+    if let Some(why) = &done.left_behind {
+        note(&format!("merged, but not cleared away: {why}; the next merge takes it along"));
+    }
     let (before, after) = (done.before, done.after);
     if args.json {
         emit_json(&json!({
@@ -189,6 +208,8 @@ fn run_merge(args: &MergeArgs) -> Done {
             "before": { "files": before.0, "bytes": before.1 },
             "after": { "files": after.0, "bytes": after.1 },
             "seeds": done.seeds,
+            "unknown": done.unknown,
+            "left_behind": done.left_behind,
             "violations": done.violations,
         }))?;
     } else {
@@ -332,10 +353,12 @@ fn program_bytes(
     Ok(data)
 }
 
-/// A name in the corpus that no file has: that of the file, or with a number.
+/// A name in the corpus that no file has: that of the file, or with a number. What comes from
+/// elsewhere is no reviewed seed, whatever it was there.
 fn free_name(into: &Path, path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(".ops").unwrap_or(&name);
+    let stem = stem.strip_prefix(SEED).unwrap_or(stem);
     let names = std::iter::once(stem.to_string()).chain((2u64..).map(|n| format!("{stem}-{n}")));
     let mut free = names.map(|name| into.join(name)).filter(|path| !path.exists());
     free.next().expect("numbers do not end")
@@ -344,8 +367,17 @@ fn free_name(into: &Path, path: &Path) -> PathBuf {
 fn run_reach(models: &'static [Model], args: &ReachArgs) -> Done {
     let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
     let mut all: BTreeMap<u8, (Vec<Program>, Vec<PathBuf>)> = BTreeMap::new();
+    let mut code = AS_EXPECTED;
     for path in all_files(&args.from)? {
-        let loaded = Loaded::read(models, &path, false)?;
+        let loaded = match Loaded::read(models, &path, args.bytes) {
+            Ok(loaded) => loaded,
+            // A bad file does not keep the others from being counted.
+            Err(e) => {
+                note(&format!("ifscrub: {e}"));
+                code = BAD_INPUT;
+                continue;
+            }
+        };
         let id = loaded.program.header.kernel;
         if only.is_none_or(|model| model.grammar().id == id) {
             let (programs, paths) = all.entry(id).or_default();
@@ -353,19 +385,19 @@ fn run_reach(models: &'static [Model], args: &ReachArgs) -> Done {
             paths.push(path);
         }
     }
-    if all.is_empty() {
+    if all.is_empty() && code == AS_EXPECTED {
         let folders: Vec<_> = args.from.iter().map(|f| f.display().to_string()).collect();
         let problem = "hold no program of that kernel";
         return Err(CliError::new(folders.join(" "), problem).help("name other folders"));
     }
-    let (mut values, mut code) = (Vec::new(), AS_EXPECTED);
+    let mut values = Vec::new();
     for (id, (programs, paths)) in &all {
         let model = Model::with_id(models, *id).expect("a program that was read has a kernel");
         let mut m = model.machine();
         let r = reach(&mut *m, programs, !args.no_credit)?;
         for i in &r.violating {
             note(&format!("{}: violates a rule with all defects off", paths[*i].display()));
-            code = VIOLATION;
+            code = code.max(VIOLATION);
         }
         match args.json {
             true => values.push(r.to_json(&*m)),

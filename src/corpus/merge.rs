@@ -1,20 +1,32 @@
 //! The least corpus with the same features, by libFuzzer's own merge.
 //!
-//! The target writes the merged corpus into a new folder beside the old one; when that is
-//! complete, the two change places in one step, and the old one goes away. So a merge that
-//! is killed leaves the corpus as it was or as it is to be. What it leaves behind beside the
-//! corpus, and whatever a campaign has added meanwhile, comes along with the next merge.
+//! Everything happens in a hidden folder beside the corpus, `.NAME.merge`. What the inputs hold
+//! is read once and copied there (links would not do: a file that is written again would change
+//! under the merge); the target sees the copies alone (`outer`), so whoever writes to the
+//! corpus meanwhile disturbs nothing. Every file that the target leaves must have the contents
+//! of an input. Only then do the two folders change places, in one step, and the old one is
+//! emptied file by file: what was an input goes, whatever else is there has come meanwhile and
+//! is kept. So a merge that is killed leaves the corpus as it was or as it is to be.
+//!
+//! | left behind in `.NAME.merge` | what the next merge does with it |
+//! | --- | --- |
+//! | `in`, `new`, `found`, ... | nothing in it is not elsewhere: removed |
+//! | `ready-N` | a merged corpus before the exchange, the old one after it: an input |
+//! | `old-N` | the old corpus where folders cannot be exchanged: an input, or put back |
 //!
 //! Reviewed seeds ([`SEED`]) stay, by their names. Files of a kernel that the target does not
 //! run, because it is pinned to another, would all be dropped: a merge that drops every
 //! program of a kernel is refused.
 
+mod outer;
+mod system;
+
 use super::files;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use thiserror::Error;
 
 /// How the names of reviewed seeds begin.
@@ -31,9 +43,9 @@ pub enum MergeError {
         /// What happened.
         error: io::Error,
     },
-    /// Another merge of the same corpus.
-    #[error("process {0} is merging this corpus")]
-    Running(u32),
+    /// Another merge of the same corpus, or what is left of one that was killed.
+    #[error("another merge of this corpus is running")]
+    Running,
     /// The target failed; the end of what it said.
     #[error("the fuzz target failed ({status}):\n{said}")]
     Target {
@@ -42,6 +54,9 @@ pub enum MergeError {
         /// Its last lines.
         said: String,
     },
+    /// The target says that it has succeeded, and has not.
+    #[error("the fuzz target has not written all of it: {0}")]
+    Incomplete(String),
     /// All programs of a kernel would go.
     #[error("none of the {count} programs with kernel byte {kernel} would be left")]
     Dropped {
@@ -61,12 +76,16 @@ pub struct Merged {
     pub after: (usize, u64),
     /// Of these, reviewed seeds.
     pub seeds: usize,
+    /// Files before that name no kernel: they are no programs here, and gone.
+    pub unknown: usize,
     /// Programs that violate a rule with all defects off: not in the corpus, but here.
     pub violations: Vec<PathBuf>,
+    /// What could not be cleared away after the merge, and why; the next one takes it along.
+    pub left_behind: Option<String>,
 }
 
 /// Merges `corpus` and the files of `more` into `corpus`. What violates a rule meanwhile is
-/// put into `artifacts`.
+/// put into `artifacts`. `kernels` are the bytes that name one.
 ///
 /// # Errors
 ///
@@ -76,171 +95,249 @@ pub fn merge(
     corpus: &Path,
     more: &[PathBuf],
     artifacts: &Path,
+    kernels: &[u8],
 ) -> Result<Merged, MergeError> {
-    let corpus = absolute(corpus)?;
-    let left_behind = left_behind(&corpus)?;
-    let mut inputs = vec![corpus.clone()];
-    for folder in more {
-        inputs.push(absolute(folder)?);
+    let (target, corpus) = (absolute(target)?, absolute(corpus)?);
+    let scratch = beside(&corpus);
+    if !corpus.is_dir() && !scratch.is_dir() {
+        return Err(at(&corpus)(io::ErrorKind::NotFound.into()));
     }
-    inputs.extend(left_behind.iter().cloned());
-    let new = beside(&corpus, &std::process::id().to_string());
-    let result = into_new(target, &corpus, &inputs, &new, artifacts);
-    if result.is_err() {
-        // Nothing in it is not elsewhere.
-        let _ = fs::remove_dir_all(&new);
-    }
-    let merged = result?;
-    for folder in left_behind {
-        fs::remove_dir_all(&folder).map_err(at(&folder))?;
-    }
-    Ok(merged)
-}
-
-fn into_new(
-    target: &Path,
-    corpus: &Path,
-    inputs: &[PathBuf],
-    new: &Path,
-    artifacts: &Path,
-) -> Result<Merged, MergeError> {
-    let mut known = BTreeSet::new();
-    let mut kernels_before = BTreeMap::new();
-    let mut before = (0, 0);
-    for folder in inputs {
-        for file in files(folder).map_err(at(folder))? {
-            let data = fs::read(&file).map_err(at(&file))?;
-            before = (before.0 + 1, before.1 + data.len() as u64);
-            *kernels_before.entry(kernel_of(&data)).or_insert(0) += 1;
-            if folder == corpus {
-                known.insert(file);
-            }
-        }
-    }
-    fs::create_dir(new).map_err(at(new))?;
-    let mut seeds = 0;
-    for file in known.iter().filter(|f| is_seed(f)) {
-        let copy = new.join(file.file_name().unwrap_or_default());
-        fs::copy(file, &copy).map_err(at(&copy))?;
-        seeds += 1;
-    }
-    let violations = run(target, new, inputs, artifacts)?;
-    let mut after = (0, 0);
-    let mut kernels_after = BTreeSet::new();
-    for file in files(new).map_err(at(new))? {
-        let data = fs::read(&file).map_err(at(&file))?;
-        after = (after.0 + 1, after.1 + data.len() as u64);
-        kernels_after.insert(kernel_of(&data));
-        let written = fs::File::open(&file).and_then(|f| f.sync_all());
-        written.map_err(at(&file))?;
-    }
-    for (kernel, count) in kernels_before {
-        if !kernels_after.contains(&kernel) {
-            return Err(MergeError::Dropped { kernel, count });
-        }
-    }
-    let old = swap(corpus, new)?;
-    // From here on the merged corpus is in its place. What came into the old one while the
-    // target ran was not looked at, so it stays.
-    for file in files(&old).map_err(at(&old))? {
-        let name = file.file_name().unwrap_or_default();
-        if !known.contains(&corpus.join(name)) {
-            let kept = corpus.join(name);
-            fs::rename(&file, &kept).map_err(at(&kept))?;
-            after = (after.0 + 1, after.1 + fs::metadata(&kept).map_or(0, |m| m.len()));
-        }
-    }
-    fs::remove_dir_all(&old).map_err(at(&old))?;
-    Ok(Merged { before, after, seeds, violations })
-}
-
-/// Lets the target merge; what it found.
-fn run(
-    target: &Path,
-    new: &Path,
-    inputs: &[PathBuf],
-    artifacts: &Path,
-) -> Result<Vec<PathBuf>, MergeError> {
-    // A folder of its own tells the artifacts of this run from others.
-    let found = suffixed(new, ".found");
-    fs::create_dir_all(&found).map_err(at(&found))?;
-    let result = run_in(target, new, inputs, &found).and_then(|()| {
-        let mut violations = Vec::new();
-        for file in files(&found).map_err(at(&found))? {
-            fs::create_dir_all(artifacts).map_err(at(artifacts))?;
-            let kept = artifacts.join(file.file_name().unwrap_or_default());
-            fs::copy(&file, &kept).map_err(at(&kept))?;
-            violations.push(kept);
-        }
-        Ok(violations)
-    });
-    let _ = fs::remove_dir_all(&found);
+    let lock = system::lock(&scratch).map_err(at(&scratch))?.ok_or(MergeError::Running)?;
+    let result = locked(&target, &corpus, more, artifacts, kernels, &scratch, &lock);
+    // While the lock is held, nobody else is here. What the next merge needs keeps the folder.
+    let _ = tidy(&scratch);
+    let _ = fs::remove_file(scratch.join("lock"));
+    let _ = fs::remove_dir(&scratch);
+    drop(lock);
     result
 }
 
-fn run_in(target: &Path, new: &Path, inputs: &[PathBuf], found: &Path) -> Result<(), MergeError> {
-    let mut prefix = std::ffi::OsString::from("-artifact_prefix=");
-    prefix.push(found);
-    prefix.push("/");
-    // All kernels, no defects: a program that violates a rule has no place in a corpus.
-    let done = Command::new(target)
-        .arg("-merge=1")
-        .arg(prefix)
-        .arg(new)
-        .args(inputs)
-        .env_remove(crate::triage::sets::VARIABLE)
-        .env_remove(crate::hunt::fuzz::KERNEL_VARIABLE)
-        .current_dir(found)
-        .output()
-        .map_err(at(target))?;
-    if done.status.success() {
-        return Ok(());
+fn locked(
+    target: &Path,
+    corpus: &Path,
+    more: &[PathBuf],
+    artifacts: &Path,
+    kernels: &[u8],
+    scratch: &Path,
+    lock: &fs::File,
+) -> Result<Merged, MergeError> {
+    tidy(scratch)?;
+    put_back(scratch, corpus)?;
+    let left = left_behind(scratch)?;
+    let mut folders = vec![corpus.to_path_buf()];
+    for folder in more {
+        folders.push(absolute(folder)?);
     }
-    let said = String::from_utf8_lossy(&done.stderr);
-    let lines: Vec<_> = said.lines().collect();
-    let said = lines[lines.len().saturating_sub(10)..].join("\n");
-    Err(MergeError::Target { status: done.status.to_string(), said })
+    folders.extend(left.iter().cloned());
+
+    let new = scratch.join("new");
+    system::create_like(&new, corpus).map_err(at(&new))?;
+    let inputs = snapshot(&folders, scratch, &new)?;
+    // Without any program the target would say nothing.
+    let violations = match inputs.known.iter().map(Vec::len).max() {
+        Some(longest) => outer::run(target, scratch, longest, lock)?,
+        None => Vec::new(),
+    };
+    let violating = whole(&violations, &inputs.known)?;
+    let kept = kept(&violations, artifacts)?;
+    let merged = whole(&files(&new).map_err(at(&new))?, &inputs.known)?;
+    for &kernel in kernels {
+        let own = |data: &&Vec<u8>| kernel_of(data) == Some(kernel);
+        let count = inputs.known.iter().filter(own).filter(|d| !violating.contains(*d)).count();
+        if count > 0 && !merged.iter().any(|d| kernel_of(d) == Some(kernel)) {
+            return Err(MergeError::Dropped { kernel, count });
+        }
+    }
+    let is_unknown = |d: &&Vec<u8>| kernel_of(d).is_none_or(|k| !kernels.contains(&k));
+    let unknown = inputs.known.difference(&merged).filter(is_unknown).count();
+    for file in files(&new).map_err(at(&new))? {
+        synced(&file)?;
+    }
+    synced(&new)?;
+
+    // From here on the merged corpus is in its place, and no error may undo that.
+    let old = swap(corpus, &new, scratch)?;
+    let mut not_cleared = Vec::new();
+    for folder in left.iter().chain([&old]) {
+        if let Err(e) = emptied(folder, corpus, &inputs.known) {
+            not_cleared.push(e.to_string());
+        }
+    }
+    let left_behind = (!not_cleared.is_empty()).then(|| not_cleared.join("; "));
+    let mut after = (0, 0);
+    for file in files(corpus).map_err(at(corpus)).unwrap_or_default() {
+        after = (after.0 + 1, after.1 + fs::metadata(file).map_or(0, |m| m.len()));
+    }
+    let (before, seeds) = (inputs.before, inputs.seeds);
+    Ok(Merged { before, after, seeds, unknown, violations: kept, left_behind })
+}
+
+/// What the folders held.
+struct Inputs {
+    /// Files, and their bytes.
+    before: (usize, u64),
+    /// Of the first folder, reviewed seeds.
+    seeds: usize,
+    /// All contents.
+    known: BTreeSet<Vec<u8>>,
+}
+
+/// Copies the seeds of the first folder into `new`, and of the rest one file for each contents
+/// into `scratch/in`. What goes away meanwhile is not there.
+fn snapshot(folders: &[PathBuf], scratch: &Path, new: &Path) -> Result<Inputs, MergeError> {
+    let copies = scratch.join("in");
+    fs::create_dir(&copies).map_err(at(&copies))?;
+    let mut inputs = Inputs { before: (0, 0), seeds: 0, known: BTreeSet::new() };
+    let mut others = Vec::new();
+    for (i, folder) in folders.iter().enumerate() {
+        for file in files(folder).map_err(at(folder))? {
+            let Some(data) = read(&file)? else { continue };
+            inputs.before = (inputs.before.0 + 1, inputs.before.1 + data.len() as u64);
+            if i == 0 && is_seed(&file) {
+                let copy = new.join(file.file_name().unwrap_or_default());
+                fs::write(&copy, &data).map_err(at(&copy))?;
+                inputs.seeds += 1;
+                inputs.known.insert(data);
+            } else {
+                others.push(data);
+            }
+        }
+    }
+    for (i, data) in others.into_iter().enumerate() {
+        if !inputs.known.contains(&data) {
+            let copy = copies.join(format!("{i:08}"));
+            fs::write(&copy, &data).map_err(at(&copy))?;
+            inputs.known.insert(data);
+        }
+    }
+    Ok(inputs)
+}
+
+/// What is in files that the target wrote: each must have the contents of an input.
+fn whole(written: &[PathBuf], known: &BTreeSet<Vec<u8>>) -> Result<BTreeSet<Vec<u8>>, MergeError> {
+    let mut contents = BTreeSet::new();
+    for file in written {
+        let data = fs::read(file).map_err(at(file))?;
+        if !known.contains(&data) {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let n = data.len();
+            let what = format!("what is in {name} ({n} bytes) is in no input");
+            return Err(MergeError::Incomplete(what));
+        }
+        contents.insert(data);
+    }
+    Ok(contents)
+}
+
+/// Copies what was found to where it stays.
+fn kept(found: &[PathBuf], artifacts: &Path) -> Result<Vec<PathBuf>, MergeError> {
+    let mut kept = Vec::new();
+    for file in found {
+        fs::create_dir_all(artifacts).map_err(at(artifacts))?;
+        let copy = artifacts.join(file.file_name().unwrap_or_default());
+        fs::copy(file, &copy).map_err(at(&copy))?;
+        synced(&copy)?;
+        kept.push(copy);
+    }
+    Ok(kept)
 }
 
 /// Puts `new` in the place of `corpus`; where the old one is now.
-fn swap(corpus: &Path, new: &Path) -> Result<PathBuf, MergeError> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        if renameat_with(CWD, corpus, CWD, new, RenameFlags::EXCHANGE).is_ok() {
-            return Ok(new.to_path_buf());
-        }
+fn swap(corpus: &Path, new: &Path, scratch: &Path) -> Result<PathBuf, MergeError> {
+    let free = (1u64..).find(|n| {
+        !["ready", "old"].iter().any(|word| scratch.join(format!("{word}-{n}")).exists())
+    });
+    let n = free.expect("numbers do not end");
+    let (ready, old) = (scratch.join(format!("ready-{n}")), scratch.join(format!("old-{n}")));
+    fs::rename(new, &ready).map_err(at(new))?;
+    if system::exchange(corpus, &ready) {
+        return Ok(ready);
     }
-    // Not every file system can. Killed between the two steps, the next merge puts the old
-    // corpus back.
-    let old = suffixed(new, ".old");
+    // Killed between the two steps, the next merge puts the old corpus back.
     fs::rename(corpus, &old).map_err(at(corpus))?;
-    fs::rename(new, corpus).map_err(at(new))?;
+    if let Err(e) = fs::rename(&ready, corpus) {
+        fs::rename(&old, corpus).map_err(at(corpus))?;
+        return Err(at(&ready)(e));
+    }
     Ok(old)
 }
 
-/// Folders of merges that were killed, beside the corpus. If the corpus is not in its place,
-/// the old one is put back.
-fn left_behind(corpus: &Path) -> Result<Vec<PathBuf>, MergeError> {
-    let parent = corpus.parent().unwrap_or(corpus);
-    let prefix = beside(corpus, "");
-    let prefix = prefix.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(parent).map_err(at(parent))? {
-        let path = entry.map_err(at(parent))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some(rest) = name.strip_prefix(&prefix) else { continue };
-        let process = rest.split('.').next().and_then(|n| n.parse::<u32>().ok());
-        if let Some(process) = process
-            && Path::new("/proc").join(process.to_string()).exists()
-        {
-            return Err(MergeError::Running(process));
+/// Empties and removes a folder that was an input: what it held then goes, anything else is
+/// moved into the corpus, half-written files of others included.
+fn emptied(folder: &Path, corpus: &Path, known: &BTreeSet<Vec<u8>>) -> Result<(), MergeError> {
+    let mut tries = 3;
+    loop {
+        for entry in fs::read_dir(folder).map_err(at(folder))? {
+            let path = entry.map_err(at(folder))?.path();
+            let name = path.file_name().unwrap_or_default();
+            let hidden = name.to_string_lossy().starts_with('.');
+            let input = !hidden && fs::read(&path).is_ok_and(|data| known.contains(&data));
+            let done = match input {
+                true => fs::remove_file(&path),
+                false => fs::rename(&path, free_name(corpus, name)),
+            };
+            match done {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(at(&path)(e)),
+                _ => {}
+            }
         }
-        if name.ends_with(".found") {
-            fs::remove_dir_all(&path).map_err(at(&path))?;
-        } else if name.ends_with(".old") && !corpus.exists() {
-            fs::rename(&path, corpus).map_err(at(&path))?;
-        } else {
+        // Somebody who opened it before may still have put something in.
+        tries -= 1;
+        match fs::remove_dir(folder) {
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty && tries > 0 => {}
+            done => return done.map_err(at(folder)),
+        }
+    }
+}
+
+/// The name in the corpus, or one with a number that no file has.
+fn free_name(corpus: &Path, name: &std::ffi::OsStr) -> PathBuf {
+    let numbered = (2u64..).map(|n| {
+        let mut name = name.to_os_string();
+        name.push(format!("-{n}"));
+        name
+    });
+    let mut names = std::iter::once(OsString::from(name)).chain(numbered);
+    let free = names.find(|name| fs::symlink_metadata(corpus.join(name)).is_err());
+    corpus.join(free.expect("numbers do not end"))
+}
+
+/// Removes what this or a killed merge made for itself.
+fn tidy(scratch: &Path) -> Result<(), MergeError> {
+    for name in ["in", "new", "found", "control", "target"] {
+        let path = scratch.join(name);
+        let done = match fs::symlink_metadata(&path) {
+            Ok(about) if about.is_dir() => fs::remove_dir_all(&path),
+            Ok(_) => fs::remove_file(&path),
+            Err(_) => continue,
+        };
+        done.map_err(at(&path))?;
+    }
+    Ok(())
+}
+
+/// Puts the old corpus back if a merge was killed between the two steps of [`swap`].
+fn put_back(scratch: &Path, corpus: &Path) -> Result<(), MergeError> {
+    if corpus.exists() {
+        return Ok(());
+    }
+    let left = left_behind(scratch)?;
+    let old = left
+        .iter()
+        .rfind(|f| f.file_name().is_some_and(|n| n.to_string_lossy().starts_with("old-")));
+    match old {
+        Some(old) => fs::rename(old, corpus).map_err(at(old)),
+        None => Err(at(corpus)(io::ErrorKind::NotFound.into())),
+    }
+}
+
+/// Folders of merges that were killed and hold programs.
+fn left_behind(scratch: &Path) -> Result<Vec<PathBuf>, MergeError> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(scratch).map_err(at(scratch))? {
+        let path = entry.map_err(at(scratch))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with("ready-") || name.starts_with("old-") {
             folders.push(path);
         }
     }
@@ -248,26 +345,33 @@ fn left_behind(corpus: &Path) -> Result<Vec<PathBuf>, MergeError> {
     Ok(folders)
 }
 
-/// `.NAME.merge-WORD` beside `NAME`.
-fn beside(corpus: &Path, word: &str) -> PathBuf {
-    let name = corpus.file_name().unwrap_or_default().to_string_lossy();
-    corpus.with_file_name(format!(".{name}.merge-{word}"))
+/// `.NAME.merge` beside `NAME`.
+fn beside(corpus: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(corpus.file_name().unwrap_or_default());
+    name.push(".merge");
+    corpus.with_file_name(name)
 }
 
-/// A path with something behind its name.
-fn suffixed(path: &Path, word: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(word);
-    path.with_file_name(name)
+/// What is in a file, if it is still there.
+fn read(file: &Path) -> Result<Option<Vec<u8>>, MergeError> {
+    match fs::read(file) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        data => data.map(Some).map_err(at(file)),
+    }
+}
+
+fn synced(path: &Path) -> Result<(), MergeError> {
+    fs::File::open(path).and_then(|f| f.sync_all()).map_err(at(path))
 }
 
 fn is_seed(file: &Path) -> bool {
     file.file_name().is_some_and(|n| n.to_string_lossy().starts_with(SEED))
 }
 
-/// The kernel that a byte program names; the first one when it is too short to.
-fn kernel_of(data: &[u8]) -> u8 {
-    data.get(1).copied().unwrap_or(0)
+/// The kernel that a byte program names; none when it is too short to.
+fn kernel_of(data: &[u8]) -> Option<u8> {
+    data.get(1).copied()
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, MergeError> {
@@ -286,23 +390,46 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> MergeError + '_ {
 mod tests {
     use super::*;
 
-    /// A target that does what libFuzzer's merge does with names: it copies every file whose
-    /// first byte is `k`, by its content, and runs a line of shell before.
-    fn target(dir: &Path, before: &str) -> PathBuf {
+    /// What byte 1 of the programs below may be.
+    const KERNELS: &[u8] = b"e2";
+
+    /// A target that does what libFuzzer's merge does with files, and says what it says: it
+    /// keeps each whose first byte is `k`, under a name of its contents; `v` ends it. Around
+    /// that it runs lines of shell.
+    fn target(dir: &Path, before: &str, after: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
         let path = dir.join("target");
         let script = format!(
-            "#!/bin/sh\n{before}\nshift 2; new=$1; shift\nfor d; do for f in \"$d\"/*; do\n\
-             case $(head -c 1 \"$f\") in k) cp \"$f\" \"$new/$(cksum < \"$f\" | tr -d ' ')\";; esac\n\
-             done; done\n"
+            r##"#!/bin/sh
+{before}
+for f in new/* in/*; do [ -e "$f" ] && set -- "$@" "$f"; done
+shift 6
+{{ echo $#; echo 0; for f; do echo "$f"; done; }} > control
+i=0; n=0
+for f; do
+    echo "STARTED $i 1" >> control
+    first=$(head -c 1 "$f")
+    if [ "$first" = v ]; then
+        cp "$f" "found/crash-$i"
+    else
+        printf 'FT %s 1\nCOV %s\n' $i $i >> control
+    fi
+    case $first$f in kin/*) cp "$f" "new/$(cksum < "$f" | tr -d ' ')"; n=$((n + 1));; esac
+    i=$((i + 1))
+done
+{after}
+echo "MERGE-OUTER: successful in 1 attempt(s)" >&2
+echo "MERGE-OUTER: $n new files with 1 new features added; 0 new coverage edges" >&2
+"##
         );
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
     }
 
+    /// A blank in the name, as paths have them.
     fn scratch(name: &str) -> PathBuf {
-        let dir = std::env::temp_dir().join(format!("ifscrub-merge-{name}-{}", std::process::id()));
+        let dir = std::env::temp_dir().join(format!("ifscrub-merge {name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(dir.join("corpus")).unwrap();
         for (name, words) in
@@ -311,6 +438,10 @@ mod tests {
             fs::write(dir.join("corpus").join(name), words).unwrap();
         }
         dir
+    }
+
+    fn merged(dir: &Path, target: &Path) -> Result<Merged, MergeError> {
+        merge(target, &dir.join("corpus"), &[], &dir.join("found"), KERNELS)
     }
 
     fn contents(dir: &Path) -> BTreeSet<String> {
@@ -326,48 +457,75 @@ mod tests {
         names
     }
 
+    #[track_caller]
+    fn assert_as_it_was(dir: &Path, target: &Path, words: &str) {
+        let before = (contents(dir), names(&dir.join("corpus")));
+        let e = merged(dir, target).unwrap_err();
+        assert!(e.to_string().contains(words), "{e}");
+        assert_eq!((contents(dir), names(&dir.join("corpus"))), before);
+        assert_eq!(names(dir), ["corpus", "target"]);
+    }
+
     #[test]
     fn what_the_target_keeps_and_reviewed_seeds_are_left_and_nothing_lies_about() {
+        use std::os::unix::fs::PermissionsExt;
         let dir = scratch("plain");
-        let target = target(&dir, "");
-        let m = merge(&target, &dir.join("corpus"), &[], &dir.join("found")).unwrap();
-        assert_eq!((m.before.0, m.after.0, m.seeds), (5, 3, 1));
+        let corpus = dir.join("corpus");
+        fs::set_permissions(&corpus, fs::Permissions::from_mode(0o770)).unwrap();
+        let m = merged(&dir, &target(&dir, "", "")).unwrap();
+        assert_eq!((m.before.0, m.after.0, m.seeds, m.unknown), (5, 3, 1, 0));
         assert_eq!(contents(&dir), ["k2", "keep 1", "xe"].map(String::from).into());
-        assert!(dir.join("corpus/seed-a").exists());
+        assert!(corpus.join("seed-a").exists() && m.left_behind.is_none());
         assert_eq!(names(&dir), ["corpus", "target"]);
+        assert_eq!(fs::metadata(&corpus).unwrap().permissions().mode() & 0o777, 0o770);
         fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
     fn a_merge_that_drops_every_program_of_a_kernel_is_refused() {
         let dir = scratch("dropped");
+        fs::remove_file(dir.join("corpus/c")).unwrap();
         for name in ["e", "f"] {
-            fs::write(dir.join("corpus").join(name), "x other").unwrap();
+            fs::write(dir.join("corpus").join(name), format!("x2 {name}")).unwrap();
         }
-        let before = contents(&dir);
-        let e = merge(&target(&dir, ""), &dir.join("corpus"), &[], &dir.join("found"));
-        let e = e.unwrap_err();
-        assert!(matches!(e, MergeError::Dropped { kernel: b' ', count: 2 }), "{e}");
-        assert_eq!((contents(&dir), names(&dir).len()), (before, 2));
+        assert_as_it_was(&dir, &target(&dir, "", ""), "none of the 2 programs with kernel byte 50");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn files_that_name_no_kernel_and_kernels_with_violations_alone_do_not_stop_a_merge() {
+        let dir = scratch("unknown");
+        let corpus = dir.join("corpus");
+        for (name, words) in [("c", "v2"), ("no-kernel", "xM"), ("empty", "")] {
+            fs::write(corpus.join(name), words).unwrap();
+        }
+        let m = merged(&dir, &target(&dir, "", "")).unwrap();
+        assert_eq!((m.unknown, m.violations.len()), (2, 1));
+        assert_eq!(fs::read_to_string(&m.violations[0]).unwrap(), "v2");
+        assert_eq!(m.violations[0].parent(), Some(&*dir.join("found")));
         fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
     fn what_comes_meanwhile_and_what_a_killed_merge_left_is_not_lost() {
         let dir = scratch("late");
-        // Process numbers are smaller.
-        let left = dir.join(".corpus.merge-99999999");
-        fs::create_dir(&left).unwrap();
+        let left = dir.join(".corpus.merge/ready-1");
+        fs::create_dir_all(left.join("folder")).unwrap();
         fs::write(left.join("f"), "k2 left").unwrap();
-        fs::create_dir(dir.join(".corpus.merge-99999999.found")).unwrap();
-        let late = dir.join("corpus/late");
-        // The folders of a merge are known to the next one by their names.
-        let known = "case $2 in */.corpus.merge-*.found/) ;; *) exit 1;; esac";
-        let late_words = format!("{known}\necho x late > '{}'", late.display());
-        let target = target(&dir, &late_words);
-        merge(&target, &dir.join("corpus"), &[], &dir.join("found")).unwrap();
-        let left = contents(&dir);
-        assert!(left.contains("x late\n") && left.contains("k2 left"), "{left:?}");
+        // Half of a file: a killed merge's own folder is not looked at.
+        fs::create_dir(dir.join(".corpus.merge/new")).unwrap();
+        fs::write(dir.join(".corpus.merge/new/half"), "k2 ha").unwrap();
+        let corpus = dir.join("corpus");
+        let meanwhile = format!(
+            "c='{}'; echo x late > \"$c/late\"; echo x half > \"$c/.half.tmp\"\n\
+             rm \"$c/a\"; echo x replaced > \"$c/b\"",
+            corpus.display()
+        );
+        let m = merged(&dir, &target(&dir, "", &meanwhile)).unwrap();
+        let kept = ["k2", "k2 left", "keep 1", "x late\n", "x replaced\n", "xe"];
+        assert_eq!(contents(&dir), kept.map(String::from).into());
+        assert_eq!(m.after.0, kept.len());
+        assert!(corpus.join(".half.tmp").exists() && corpus.join("folder").is_dir());
         assert_eq!(names(&dir), ["corpus", "target"]);
         fs::remove_dir_all(&dir).unwrap();
     }
@@ -375,35 +533,60 @@ mod tests {
     #[test]
     fn an_old_corpus_that_a_killed_merge_moved_away_is_put_back() {
         let dir = scratch("away");
-        fs::rename(dir.join("corpus"), dir.join(".corpus.merge-99999999.old")).unwrap();
-        let target = target(&dir, "");
-        let m = merge(&target, &dir.join("corpus"), &[], &dir.join("found")).unwrap();
+        fs::create_dir(dir.join(".corpus.merge")).unwrap();
+        fs::rename(dir.join("corpus"), dir.join(".corpus.merge/old-1")).unwrap();
+        let m = merged(&dir, &target(&dir, "", "")).unwrap();
         assert_eq!((m.before.0, m.after.0), (5, 3));
         assert_eq!(names(&dir), ["corpus", "target"]);
         fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
-    fn a_target_that_fails_and_a_merge_that_runs_leave_everything_as_it_is() {
+    fn a_target_that_does_not_do_all_of_it_leaves_everything_as_it_is() {
         let dir = scratch("fails");
-        let before = contents(&dir);
-        let bad = target(&dir, "echo no such luck >&2; exit 3");
-        let e = merge(&bad, &dir.join("corpus"), &[], &dir.join("found")).unwrap_err();
-        assert!(e.to_string().contains("no such luck"), "{e}");
-        assert_eq!((contents(&dir), names(&dir).len()), (before, 2));
-        fs::create_dir(dir.join(".corpus.merge-1")).unwrap();
-        let e = merge(&bad, &dir.join("corpus"), &[], &dir.join("found")).unwrap_err();
-        assert!(matches!(e, MergeError::Running(1)), "{e}");
+        for (before, after, words) in [
+            ("echo no such luck >&2; exit 3", "", "no such luck"),
+            // The outer process succeeds, whatever became of the inner one.
+            ("echo sh: not found >&2; exit 0", "", "sh: not found"),
+            ("", ": > \"$(ls -d new/[0-9]* | head -n 1)\"", "(0 bytes) is in no input"),
+            ("", "rm \"$(ls -d new/[0-9]* | head -n 1)\"", "wrote 1 files, and others"),
+            ("", "sed '/COV 1/d' control > c; mv c control", "of 4 programs 3 were run"),
+        ] {
+            assert_as_it_was(&dir, &target(&dir, before, after), words);
+        }
         fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
-    fn what_violates_is_put_with_the_artifacts() {
-        let dir = scratch("found");
-        let target = target(&dir, "echo k > \"${2#-artifact_prefix=}crash-1\"");
-        let m = merge(&target, &dir.join("corpus"), &[], &dir.join("found")).unwrap();
-        assert_eq!(m.violations, [dir.join("found/crash-1")]);
-        assert!(m.violations[0].exists());
+    fn a_merge_beside_another_is_refused_and_the_folder_of_a_dead_one_is_no_obstacle() {
+        let dir = scratch("running");
+        let target = target(&dir, "", "");
+        let lock = system::lock(&dir.join(".corpus.merge")).unwrap().unwrap();
+        assert!(matches!(merged(&dir, &target), Err(MergeError::Running)));
+        drop(lock);
+        // A child that another test is just starting has the file for a moment.
+        while let Err(e) = merged(&dir, &target) {
+            assert!(matches!(e, MergeError::Running), "{e}");
+        }
+        assert_eq!(names(&dir), ["corpus", "target"]);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_cleared_away_is_told_and_comes_along_with_the_next_merge() {
+        let dir = scratch("stuck");
+        // The old folder changes under the merge: a folder that cannot be moved, for its name
+        // is too long with a number, stands for whatever fails there.
+        let long = "n".repeat(255);
+        let meanwhile = format!("mkdir '{}/{long}' \"new/{long}\"", dir.join("corpus").display());
+        let m = merged(&dir, &target(&dir, "", &meanwhile)).unwrap();
+        assert!(m.left_behind.is_some_and(|w| w.contains(&long)));
+        assert_eq!(contents(&dir), ["k2", "keep 1", "xe"].map(String::from).into());
+        let left = dir.join(".corpus.merge/ready-1");
+        fs::write(left.join("late"), "k2 late").unwrap();
+        fs::rename(left.join(&long), left.join("short")).unwrap();
+        merged(&dir, &target(&dir, "", "")).unwrap();
+        assert!(contents(&dir).contains("k2 late"));
         fs::remove_dir_all(&dir).unwrap();
     }
 }

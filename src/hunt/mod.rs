@@ -4,8 +4,8 @@
 //! schedule of lengths; within a round any number of threads run slices and note only
 //! the indices of programs that violate, and after it those are made again and triaged
 //! in program order. Credited ways in are switched off for what follows, so that they
-//! cannot mask others ([`left`]). So findings are a function of (kernel, defects, seed, runs), whatever the number of jobs;
-//! a round that time cuts off is thrown away.
+//! cannot mask others ([`left`]). So findings are a function of (kernel, defects, seed,
+//! runs), whatever the number of jobs; a round that time cuts off is thrown away.
 //!
 //! | module | job |
 //! | --- | --- |

@@ -2,7 +2,8 @@
 
 use super::plot::{Across, Curve, Plot, escaped, lanes, plot};
 use super::words::{bytes, count, duration};
-use super::{Progress, Status};
+use super::{Finding, Progress, Status};
+use std::collections::BTreeSet;
 
 /// How it looks. Colours are named once for each look.
 const STYLE: &str = "\
@@ -20,11 +21,11 @@ h1 { margin: 0; font-size: 24px; line-height: 1.25; }
 h2 { margin: 34px 0 10px; font-size: 17px; }
 p { margin: 6px 0; }
 .quiet, .unit { color: var(--quiet); }
-.tiles, .plots { display: grid; gap: 12px; }
-.tiles { grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); margin: 20px 0 12px; }
-.plots { grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); }
+.tiles { display: flex; flex-wrap: wrap; gap: 12px; margin: 20px 0 12px; }
+.plots { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); }
 .tile, figure { margin: 0; padding: 12px 16px; background: var(--card);
   border: 1px solid var(--edge); border-radius: 8px; }
+.tile { flex: 1 0 auto; min-width: 130px; max-width: 320px; }
 .tile b { display: block; font-size: 22px; font-weight: 600; line-height: 1.3;
   white-space: nowrap; }
 figcaption { display: flex; justify-content: space-between; gap: 12px; margin-bottom: 6px; }
@@ -200,8 +201,12 @@ fn findings(s: &Status) -> String {
     if s.findings.is_empty() {
         return "<p>None so far.</p>\n".to_string();
     }
+    let kernels: BTreeSet<_> =
+        s.findings.iter().map(|f| f.signature.split_once('/').map(|(kernel, _)| kernel)).collect();
+    let name = |f: &Finding| name_of(&f.signature, kernels.len() > 1);
+    let names: Vec<_> = s.findings.iter().map(name).collect();
     let times: Vec<_> =
-        s.findings.iter().map(|f| (f.stamp.seconds, name_of(&f.signature))).collect();
+        s.findings.iter().zip(&names).map(|(f, name)| (f.stamp.seconds, &**name)).collect();
     let title = "Time of each finding, by signature";
     let svg = lanes(title, s.last.seconds, &times, &restarts(s));
     let mut out = figure("wide", title, &format!("{} findings", times.len()), &svg);
@@ -228,10 +233,11 @@ fn findings(s: &Status) -> String {
     out + "</table></div>\n"
 }
 
-/// A signature without its kernel, and a credit without that word.
-fn name_of(signature: &str) -> &str {
-    let name = signature.split_once('/').map_or(signature, |(_, name)| name);
-    name.strip_prefix("credit:").unwrap_or(name)
+/// A signature without the word credit, and without its kernel unless there are several.
+fn name_of(signature: &str, several: bool) -> String {
+    let Some((kernel, name)) = signature.split_once('/') else { return signature.to_string() };
+    let name = name.strip_prefix("credit:").unwrap_or(name);
+    if several { format!("{kernel}/{name}") } else { name.to_string() }
 }
 
 /// How many of the hunted defects are left, as curves, and which.
@@ -330,5 +336,34 @@ mod tests {
         let page = html(&Status::of(first));
         assert!(page.contains("None so far.") && page.contains("5 of 5 left"), "{page}");
         assert!(!page.contains("NaN") && !page.contains("inf\""), "{page}");
+        let moment: Vec<String> = CAMPAIGN.lines().map(at_once).collect();
+        let page = html(&Status::of(&moment.join("\n")));
+        for word in ["Executions", "Time of each finding", "3 of 5"] {
+            assert!(page.contains(word), "{word}");
+        }
+        assert!(!page.contains("NaN") && !page.contains("inf\""), "{page}");
+    }
+
+    /// A line of the status as if nothing had taken any time.
+    fn at_once(line: &str) -> String {
+        let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+        value["seconds"] = 0.into();
+        value.to_string()
+    }
+
+    #[test]
+    fn findings_of_two_kernels_with_one_rule_have_lanes_of_their_own() {
+        let other = CAMPAIGN
+            .lines()
+            .find(|l| l.contains("\"kind\":\"finding\""))
+            .unwrap()
+            .replace("dragonfly-2007/", "freebsd-14/");
+        let page = html(&Status::of(&format!("{CAMPAIGN}{other}\n")));
+        for lane in
+            ["dragonfly-2007/c4-tapclose-zeroes</text>", "freebsd-14/c4-tapclose-zeroes</text>"]
+        {
+            assert!(page.contains(lane), "{lane}");
+        }
+        assert!(!html(&Status::of(CAMPAIGN)).contains("dragonfly-2007/c4-tapclose-zeroes</text>"));
     }
 }
