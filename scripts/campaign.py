@@ -22,24 +22,22 @@ import os
 import re
 import select
 import shutil
-import subprocess
-import sys
 import time
 from collections import deque
-from datetime import datetime, timezone
 from pathlib import Path
 
-from common import ROOT, call, catalogue, die, environment, json_of, say, table
-from engines import CRASHED, LibFuzzer, spawn
+from common import ROOT, call, catalogue, die, json_of, table
+from engines import CRASHED, LibFuzzer
+from reach import Reach
+from status import Status
+from terminal import Terminal, signed
 from triage import FROM_OUTSIDE, Triage
-from whole import (DiskFull, Lines, contents, files_in, link_or_copy, no_room, patiently, sha1,
-                   write_whole)
+from whole import DiskFull, Lines, contents, files_in, no_room, patiently, sha1, write_whole
 
 PROGRESS_EVERY = 10
 # A pause after words of the engines have come: libFuzzer says a line for each new program, and
 # waking for every one takes processor time that the engines could use.
 PAUSE = 0.05
-LINE_EVERY = 30
 # With AFL++, which takes seconds to begin, a round goes on a little after a finding.
 AFL_ROUND = 5
 # So many artifacts are looked at by one process.
@@ -58,93 +56,6 @@ RESERVE = 1 << 20
 SHA1 = re.compile(r"[0-9a-f]{40}")
 # What the engine calls it, whether it may be torn, and the SHA-1 of what it holds.
 ARTIFACT = re.compile(r"(\w+)-(left-)?([0-9a-f]{40})")
-
-
-# What a line of a finding has, besides what all have.
-FINDING = {"signature", "credit", "operations", "file"}
-
-
-class Status:
-    """DIR/status.jsonl. Every line has `kind`, `at` and `seconds`, the time that the
-    campaign has run, over all its starts.
-
-    start: version, kernel, engine, jobs, defects (the goals), corpus
-    progress: round, executions, execs_per_second, corpus, corpus_bytes, reached (in the
-        models, by the corpus), features, rss_mb, workers
-    finding: round, executions, signature, credit, operations, file, report
-    round: round, found, left
-    end: executions, found, unfound, reason
-    """
-
-    def __init__(self, path):
-        self.lines = Lines(path)
-        self.lines.heal()
-        self.base = 0.0
-        self.began = time.monotonic()
-        self.executions = 0
-        self.round = 1
-        self.features = self.reached = None
-        self.findings = []
-        self.version = None
-        for line in self.lines.all("kind", "seconds"):
-            self.base = max(self.base, line["seconds"])
-            self.executions = max(self.executions, line.get("executions", 0))
-            kind = line["kind"]
-            if kind == "start":
-                self.version = line.get("version")
-            elif kind == "finding" and FINDING <= line.keys():
-                self.findings.append(line)
-            elif kind == "round":
-                self.round = line.get("round", self.round) + 1
-            elif kind == "progress":
-                self.features, self.reached = line.get("features"), line.get("reached")
-
-    def seconds(self):
-        return self.base + time.monotonic() - self.began
-
-    def say(self, kind, **more):
-        at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"kind": kind, "at": at, "seconds": round(self.seconds(), 3), **more}
-        self.lines.add(line)
-        return line
-
-
-class Terminal:
-    """What the person at the terminal sees, on stderr: a line that is written anew, or one
-    every now and then when it goes to a file."""
-
-    def __init__(self):
-        self.live = sys.stderr.isatty()
-        self.colour = self.live and not os.environ.get("NO_COLOR")
-        self.shown = 0.0
-
-    def clear(self):
-        if self.live:
-            sys.stderr.write("\r\x1b[K")
-
-    def say(self, line, bold=False):
-        self.clear()
-        say(f"\x1b[1m{line}\x1b[0m" if bold and self.colour else line)
-
-    def progress(self, line):
-        every = 1 if self.live else LINE_EVERY
-        if time.monotonic() - self.shown < every:
-            return
-        self.shown = time.monotonic()
-        if self.live:
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write("\r\x1b[K" + line[:width])
-            sys.stderr.flush()
-        else:
-            say(line)
-
-
-def signed(n):
-    """A large number for the eye."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if n >= 10 * size:
-            return f"{n / size:.0f}{unit}"
-    return str(int(n))
 
 
 def self_inflicted(name):
@@ -166,12 +77,9 @@ class Campaign:
         self.workers = []
         self.pending = []
         self.triaging = None
-        self.measuring = None
         self.killed = {}
         self.alone = set()
         self.put_off = []
-        self.measured = set()
-        self.reached = set()
         self.known = {}
         self.duplicates = {}
         self.in_round = set()
@@ -486,64 +394,6 @@ class Campaign:
             self.terminal.say(f"found {signature}: {file}", bold=True)
         self.note(file, signature, [])
 
-    # Coverage: what the corpus reaches, one process at a time as well.
-
-    def measure(self):
-        """Replays what has come to the corpus, unless that is going on."""
-        if self.measuring:
-            return
-        there = {f.name for f in files_in(self.corpus) if SHA1.fullmatch(f.name)}
-        new = there - self.measured
-        # What has gone from the corpus need not be remembered.
-        self.measured &= there
-        if not new:
-            return
-        folder = self.scratch / "reach"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        for name in new:
-            # An engine may remove the file meanwhile.
-            link_or_copy(self.corpus / name, folder / name)
-        out = os.fdopen(os.memfd_create("reach"), "w+b")
-        child = spawn([self.command, "corpus", "reach", "--no-credit", "--json", folder],
-                      env=environment(), stdout=out, stderr=subprocess.DEVNULL)
-        self.measuring = child, out, new
-
-    def hear_measure(self, wait=False):
-        """Takes the result of a replay, if it has ended or is to be waited for."""
-        if not self.measuring:
-            return
-        child, out, new = self.measuring
-        if wait:
-            child.wait()
-        elif child.poll() is None:
-            return
-        self.measuring = None
-        with out:
-            out.seek(0)
-            said = out.read()
-        if child.returncode not in (0, 1):
-            self.terminal.say(f"what the corpus reaches could not be counted ({child.returncode})")
-            return
-        self.measured |= new
-        # Seeds of a kernel that is not fuzzed lie in the corpus, too.
-        for about in (k for k in json.loads(said) if k["kernel"] in self.fuzzed):
-            kernel = about["kernel"]
-            for kind, disturbed in (("yield_points", "parked"), ("fallible_calls", "failed")):
-                for point in about[kind]:
-                    self.reached.update((kernel, point["name"], how) for how in ("passed", disturbed)
-                                        if point[how])
-            for verb in about["verbs"]:
-                self.reached.update((kernel, verb["verb"], result) for result in verb["results"])
-        self.status.reached = len(self.reached)
-
-    def measure_all(self):
-        """Counts what the whole corpus reaches, and waits for it."""
-        self.hear_measure(wait=True)
-        self.measure()
-        self.hear_measure(wait=True)
-        shutil.rmtree(self.scratch / "reach", ignore_errors=True)
-
     # Workers.
 
     def executions(self):
@@ -608,6 +458,8 @@ class Campaign:
         self.on = self.next_on
         self.workers = make_workers(self)
         self.fuzzed = [k["kernel"] for k in kernels if k["defects"]] or [k["kernel"] for k in kernels]
+        self.reach = Reach(self.command, self.corpus, self.scratch / "reach", self.fuzzed,
+                           self.terminal)
         self.status.say("start", version=self.version, kernel=", ".join(self.fuzzed),
                         engine=self.args.engine, jobs=self.args.jobs, defects=self.goals,
                         corpus=str(self.corpus))
@@ -615,7 +467,7 @@ class Campaign:
             reason = self.rounds()
             self.stop_workers()
             self.drain()
-            self.measure_all()
+            self.reach.count_all()
         except BaseException:
             for w in self.workers:
                 if w.child:
@@ -670,10 +522,10 @@ class Campaign:
                 self.peak_kb = max(self.peak_kb, w.resident_kb())
             self.check_room()
         self.triage()
-        self.hear_measure()
+        self.reach.hear()
         if now - self.progressed >= PROGRESS_EVERY:
             self.progress()
-            self.measure()
+            self.reach.start()
         self.terminal.progress(self.line())
 
     def next_round(self):
@@ -723,6 +575,8 @@ class Campaign:
                     pass
         # The most of the time since the line before: one that has just been started is small.
         self.rss_mb, self.peak_kb = round(self.peak_kb / 1024, 3) or self.rss_mb, 0
+        if self.reach.counted is not None:
+            self.status.reached = self.reach.counted
         features = [w.features for w in self.workers if w.features]
         self.status.features = max(features, default=self.status.features)
         self.status.say("progress", round=self.status.round, executions=self.executions(),
