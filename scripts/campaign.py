@@ -6,224 +6,91 @@ DIR/artifacts/      every input that an engine has found something with, as it w
 DIR/findings/       KERNEL/NAME.ops and NAME.report: one minimized program of each signature
 DIR/triaged.jsonl   a line for each artifact that has been looked at
 DIR/status.jsonl    what went on, a JSON object a line; see `Status`
-DIR/workers/        where the engines work; what is left there is taken over at the next start
+DIR/workers/        where the engines work; what is left there is taken over at the next start.
+                    bin/ has the programs of this start, so that a build does not change them
+                    under it, tmp/ the files that are not whole yet
 DIR/reserve         room for the last words when the disk is full
 
 Nothing is kept in memory alone: which defects are off, what was found and how long it took
 follow from the lines in these files, so that a campaign that was killed goes on. A file
-appears whole or not at all: it is written beside its place, synced, and renamed. Lists grow
-by a line at a time; a last line that is torn counts for nothing.
+appears whole or not at all, and a last line that is torn counts for nothing; see `whole`.
 """
 
-import errno
 import fcntl
-import hashlib
 import json
 import os
 import re
 import select
 import shutil
-import subprocess
-import sys
 import time
 from collections import deque
-from datetime import datetime, timezone
 from pathlib import Path
 
-from common import ROOT, die, environment, json_of, say, table
-from engines import CRASHED, LibFuzzer, spawn
+from common import ROOT, call, catalogue, die, json_of, table
+from engines import CRASHED, LibFuzzer
+from reach import Reach
+from status import Status
+from terminal import Terminal, signed
+from triage import FROM_OUTSIDE, Triage
+from whole import DiskFull, Lines, contents, files_in, no_room, patiently, sha1, write_whole
 
 PROGRESS_EVERY = 10
 # A pause after words of the engines have come: libFuzzer says a line for each new program, and
 # waking for every one takes processor time that the engines could use.
 PAUSE = 0.05
-LINE_EVERY = 30
 # With AFL++, which takes seconds to begin, a round goes on a little after a finding.
 AFL_ROUND = 5
+# So many artifacts are looked at by one process.
+AT_ONCE = 16
+# A triage of an artifact that is killed so often waits for the next start: it may be this
+# artifact that takes all the memory.
+KILLED = 3
 # So many artifacts of one signature are kept: a bug that nobody switches off is found
 # again and again.
 SAME_SIGNATURE = 1000
-# A worker that ends so often without having done anything does not work at all.
+# A worker that ends so often, one time after the other, without having done anything does
+# not work at all. One that has lived so many seconds has done something.
 FRUITLESS = 5
+LIVED = 5
 RESERVE = 1 << 20
 SHA1 = re.compile(r"[0-9a-f]{40}")
+# What the engine calls it, whether it may be torn, and the SHA-1 of what it holds.
+ARTIFACT = re.compile(r"(\w+)-(left-)?([0-9a-f]{40})")
 
 
-class DiskFull(Exception):
-    """There is no room any more."""
-
-
-def no_room(error):
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def sha1(data):
-    return hashlib.sha1(data).hexdigest()
-
-
-def write_whole(path, data):
-    """A file that appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-    except OSError as e:
-        temporary.unlink(missing_ok=True)
-        if no_room(e):
-            raise DiskFull(path) from e
-        raise
-
-
-class Lines:
-    """A list that grows by a JSON object at a time."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def all(self):
-        try:
-            lines = self.path.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except ValueError:
-                # Torn when the campaign was killed, or the end of the list.
-                continue
-
-    def heal(self):
-        """Ends a torn line, so that the next one stands alone."""
-        try:
-            with open(self.path, "rb+") as file:
-                if file.seek(0, os.SEEK_END) > 0:
-                    file.seek(-1, os.SEEK_END)
-                    if file.read(1) != b"\n":
-                        file.write(b"\n")
-        except FileNotFoundError:
-            pass
-
-    def add(self, value):
-        try:
-            with open(self.path, "ab") as file:
-                file.write(json.dumps(value).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as e:
-            if no_room(e):
-                raise DiskFull(self.path) from e
-            raise
-
-
-class Status:
-    """DIR/status.jsonl. Every line has `kind`, `at` and `seconds`, the time that the
-    campaign has run, over all its starts.
-
-    start: version, kernel, engine, jobs, defects (the goals), corpus
-    progress: round, executions, execs_per_second, corpus, corpus_bytes, reached (in the
-        models, by the corpus), features, rss_mb, workers
-    finding: round, executions, signature, credit, operations, file, report
-    round: round, found, left
-    end: executions, found, unfound, reason
-    """
-
-    def __init__(self, path):
-        self.lines = Lines(path)
-        self.lines.heal()
-        self.base = 0.0
-        self.began = time.monotonic()
-        self.executions = 0
-        self.round = 1
-        self.features = self.reached = None
-        self.findings = []
-        for line in self.lines.all():
-            self.base = max(self.base, line.get("seconds", 0))
-            self.executions = max(self.executions, line.get("executions", 0))
-            kind = line.get("kind")
-            if kind == "finding":
-                self.findings.append(line)
-            elif kind == "round":
-                self.round = line["round"] + 1
-            elif kind == "progress":
-                self.features, self.reached = line["features"], line["reached"]
-
-    def seconds(self):
-        return self.base + time.monotonic() - self.began
-
-    def say(self, kind, **more):
-        at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"kind": kind, "at": at, "seconds": round(self.seconds(), 3), **more}
-        self.lines.add(line)
-        return line
-
-
-class Terminal:
-    """What the person at the terminal sees, on stderr: a line that is written anew, or one
-    every now and then when it goes to a file."""
-
-    def __init__(self):
-        self.live = sys.stderr.isatty()
-        self.colour = self.live and not os.environ.get("NO_COLOR")
-        self.shown = 0.0
-
-    def clear(self):
-        if self.live:
-            sys.stderr.write("\r\x1b[K")
-
-    def say(self, line, bold=False):
-        self.clear()
-        say(f"\x1b[1m{line}\x1b[0m" if bold and self.colour else line)
-
-    def progress(self, line):
-        every = 1 if self.live else LINE_EVERY
-        if time.monotonic() - self.shown < every:
-            return
-        self.shown = time.monotonic()
-        if self.live:
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write("\r\x1b[K" + line[:width])
-            sys.stderr.flush()
-        else:
-            say(line)
-
-
-def signed(n):
-    """A large number for the eye."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if n >= 10 * size:
-            return f"{n / size:.0f}{unit}"
-    return str(int(n))
+def self_inflicted(name):
+    """Whether the target has ended by itself with this input, as AFL++ calls it: a target that
+    somebody else kills looks like a crash to AFL++."""
+    signal = re.search(r",sig:(\d+)", name)
+    return not signal or int(signal.group(1)) not in FROM_OUTSIDE
 
 
 class Campaign:
     """One start of a campaign."""
 
-    def __init__(self, folder, command, args, version):
+    def __init__(self, folder, command, args):
         self.folder = folder
         self.command = command
         self.args = args
-        self.version = version
         self.terminal = Terminal()
         self.interrupted = False
         self.workers = []
         self.pending = []
         self.triaging = None
-        self.measuring = None
-        self.measured = set()
-        self.reached = set()
+        self.killed = {}
+        self.alone = set()
+        self.put_off = []
         self.known = {}
         self.duplicates = {}
         self.in_round = set()
         self.fruitless = 0
         self.seeds_used = 0
-        self.rss_mb = 0
-        for name in ("corpus", "artifacts", "findings", "workers"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        self.rss_mb = self.peak_kb = 0
         self.corpus, self.artifacts = folder / "corpus", folder / "artifacts"
         self.findings, self.scratch = folder / "findings", folder / "workers"
+        self.unfinished, self.programs = self.scratch / "tmp", self.scratch / "bin"
+        for place in (self.corpus, self.artifacts, self.findings, self.unfinished):
+            place.mkdir(parents=True, exist_ok=True)
         self.lock = open(folder / "lock", "a+")
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -245,11 +112,33 @@ class Campaign:
         try:
             before = json.loads(path.read_bytes())
         except FileNotFoundError:
-            write_whole(path, json.dumps(about).encode() + b"\n")
+            self.write(path, json.dumps(about).encode() + b"\n")
             return
-        if {key: before.get(key) for key in about} != about:
+        except ValueError:
+            before = None
+        if not isinstance(before, dict) or not all(key in before for key in about):
+            die(f"{path}: does not say what this campaign is about, as a campaign writes it; "
+                "remove this file, to go on with what is asked for now, or name another --dir")
+        if {key: before[key] for key in about} != about:
             die(f"{self.folder} holds a campaign with kernel {before['kernel'] or 'any'} and "
                 f"defects {before['defects']}; name another --dir, or remove it")
+
+    def check_credited(self):
+        """What was credited before must be known to this version."""
+        known = catalogue(self.command)
+        if unknown := [c for c in self.credited if c not in known]:
+            before = self.status.version or "another version"
+            die(f"{self.triaged.path}: {', '.join(unknown)}: credited by {before}, but unknown to "
+                f"{self.version}; go on with that version, or name another --dir")
+
+    def write(self, path, data):
+        """A file that appears whole or not at all."""
+        write_whole(path, data, self.unfinished)
+
+    def adopt(self, program):
+        """A copy of a program for the time of this start."""
+        self.programs.mkdir(exist_ok=True)
+        return Path(shutil.copy2(program, self.programs / program.name))
 
     def free_mb(self):
         about = os.statvfs(self.folder)
@@ -274,21 +163,24 @@ class Campaign:
         """Puts in order what a start before this one has left."""
         for folder in (self.corpus, self.artifacts, *self.findings.glob("*")):
             for file in folder.glob(".*.tmp"):
-                file.unlink()
+                file.unlink(missing_ok=True)
         self.mend_corpus()
         for line in self.status.findings:
             self.known[line["signature"]] = line["credit"]
         looked_at = set()
-        for line in self.triaged.all():
+        for line in self.triaged.all("artifact", "signature", "credit"):
             looked_at.add(line["artifact"])
             signature = line["signature"]
             self.duplicates[signature] = self.duplicates.get(signature, 0) + 1
             self.credited.update(dict.fromkeys(line["credit"]))
-        left = [w for w in self.scratch.iterdir() if w.is_dir()]
-        for worker in left:
-            self.harvest_left(worker)
-            shutil.rmtree(worker)
-        self.pending = [f for f in sorted(self.artifacts.iterdir()) if f.name not in looked_at]
+        for file in self.unfinished.iterdir():
+            file.unlink()
+        for worker in sorted(self.scratch.iterdir()):
+            if worker.is_dir() and worker != self.unfinished:
+                self.harvest_left(worker)
+                shutil.rmtree(worker)
+        self.pending = [f for f in files_in(self.artifacts)
+                        if ARTIFACT.fullmatch(f.name) and f.name not in looked_at]
         if self.status.findings or self.pending or looked_at:
             self.terminal.say(f"{self.folder}: goes on after {self.status.seconds():.0f} s, "
                               f"{len(self.known)} signatures known"
@@ -297,37 +189,43 @@ class Campaign:
     def mend_corpus(self):
         """Removes what an engine was ended in the middle of writing: nobody has ever run
         what such a file holds."""
-        for file in list(self.corpus.iterdir()):
-            if SHA1.fullmatch(file.name) and sha1(file.read_bytes()) != file.name:
-                file.unlink()
+        for file in files_in(self.corpus):
+            data = SHA1.fullmatch(file.name) and contents(file)
+            if data is not None and sha1(data) != file.name:
+                file.unlink(missing_ok=True)
 
     def harvest_left(self, worker):
         """What a worker of a start before this one has found."""
         for file in sorted((worker / "new").glob("*")):
-            self.keep_artifact(file.name.split("-")[0], file.read_bytes(), file.name)
+            self.keep_artifact(file)
         for out in worker.glob("out/*"):
-            self.harvest_afl(out.glob("queue/id:*"), out.glob("crashes/id:*"), out.glob("hangs/id:*"))
+            self.harvest_afl(out.glob("queue/id:*"), out.glob("crashes/id:*"), out.glob("hangs/id:*"),
+                             ended_well=False)
 
     def seed(self):
         """Copies of the seeds, and one empty program, that there is something to begin with."""
-        inputs = [f.read_bytes() for folder in self.args.seeds for f in sorted(folder.iterdir())
-                  if f.is_file()]
-        for data in inputs or [bytes(8)]:
+        inputs = [contents(f) for folder in self.args.seeds for f in files_in(folder)]
+        for data in [i for i in inputs if i] or [bytes(8)]:
             self.add_input(data)
 
     def add_input(self, data):
         path = self.corpus / sha1(data)
         if data and not path.exists():
-            write_whole(path, data)
+            self.write(path, data)
 
     # Artifacts.
 
-    def keep_artifact(self, kind, data, name=None):
-        """Keeps what an engine has found something with; returns the file, or `None` when it
-        was torn."""
-        digest = sha1(data)
-        if name and not name.endswith(digest):
+    def keep_artifact(self, file):
+        """Keeps what libFuzzer has found something with; returns the artifact, or `None` when
+        it was torn: its name says what it must hold."""
+        data = contents(file)
+        if data is None or not file.name.endswith(sha1(data)):
             return None
+        return self.keep(file.name.split("-")[0], data)
+
+    def keep(self, kind, data):
+        """Keeps what something was found with; returns the artifact."""
+        digest = sha1(data)
         path = self.artifacts / f"{kind}-{digest}"
         if not path.exists():
             self.write_artifact(path, data)
@@ -338,28 +236,37 @@ class Campaign:
 
     def write_artifact(self, path, data):
         try:
-            write_whole(path, data)
+            self.write(path, data)
         except DiskFull:
             # The last words: room for them was kept.
             (self.folder / "reserve").unlink(missing_ok=True)
-            write_whole(path, data)
+            self.write(path, data)
             raise
 
-    def harvest_afl(self, queue, crashes, hangs):
+    def harvest_afl(self, queue, crashes, hangs, ended_well=True):
+        """Takes files of an instance of AFL++. Its names do not say what they hold: one that
+        was killed, or had no room, may have left an empty or a torn one."""
         for file in queue:
-            self.add_input(file.read_bytes())
+            self.add_input(contents(file) or b"")
         for kind, files in (("crash", crashes), ("timeout", hangs)):
             for file in files:
-                self.keep_artifact(kind, file.read_bytes())
+                data = contents(file)
+                if not data:
+                    self.terminal.say(f"{file.name}: AFL++ has left it empty; passed over")
+                elif ended_well and self_inflicted(file.name):
+                    self.keep(kind, data)
+                else:
+                    self.keep(f"{kind}-left", data)
 
     def harvest(self, w, settled):
         """Takes what a worker that goes on has found, or one that has ended, all of it."""
         if not isinstance(w, LibFuzzer):
-            self.harvest_afl(*(w.fresh(f, settled) for f in ("queue", "crashes", "hangs")))
+            self.harvest_afl(*(w.fresh(f, settled) for f in ("queue", "crashes", "hangs")),
+                             ended_well=w.ended_well())
             return []
         kept = []
         for file in w.found() if not settled else []:
-            kept.append(self.keep_artifact(file.name.split("-")[0], file.read_bytes(), file.name))
+            kept.append(self.keep_artifact(file))
             file.unlink()
         return [file for file in kept if file]
 
@@ -369,7 +276,10 @@ class Campaign:
         """Looks at artifacts that have come, if nobody is doing so."""
         if self.triaging or not self.pending:
             return
-        files, self.pending = self.pending[:16], self.pending[16:]
+        # One that a triage did not survive, or could not take, is looked at alone, so that it
+        # does not keep others from being looked at.
+        n = next((n for n, f in enumerate(self.pending[:AT_ONCE]) if f.name in self.alone), AT_ONCE)
+        files, self.pending = self.pending[:max(n, 1)], self.pending[max(n, 1):]
         programs = []
         for file in files:
             kind = file.name.split("-")[0]
@@ -379,14 +289,9 @@ class Campaign:
                 self.note(file, "slow", [])
             else:
                 self.harness_bug(file, f"harness/{kind}")
-        if not programs:
-            return
-        child = spawn([*self.triage_command(), "--out", self.findings, *programs],
-                      env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for pipe in (child.stdout, child.stderr):
-            os.set_blocking(pipe.fileno(), False)
-        self.triaging = {"child": child, "files": programs, "said": b"",
-                         child.stdout: b"", child.stderr: b""}
+        if programs:
+            command = [*self.triage_command(), "--out", self.findings]
+            self.triaging = Triage(command, programs)
 
     def triage_command(self):
         command = [self.command, "triage", "--json", "--defects", self.args.defects,
@@ -395,55 +300,38 @@ class Campaign:
 
     def hear_triage(self, pipe):
         """Takes what the triage has said; when that is all, its result."""
-        words = os.read(pipe.fileno(), 1 << 16)
-        self.triaging[pipe] += words
-        child = self.triaging["child"]
-        if words or pipe is child.stderr:
-            if not words:
-                child.stderr.close()
-                self.triaging["said"] = self.triaging.pop(pipe)
+        if not self.triaging.hear(pipe):
             return
-        code = child.wait()
-        files, out = self.triaging["files"], self.triaging[child.stdout]
-        said = self.triaging["said"]
-        if child.stderr in self.triaging:
-            os.set_blocking(child.stderr.fileno(), True)
-            said = self.triaging[child.stderr] + child.stderr.read()
-            child.stderr.close()
-        child.stdout.close()
-        self.triaging = None
-        if code not in (0, 1, 3) or not out:
-            said = said.decode(errors="replace")
-            self.check_said(said, files)
-            if len(files) > 1:
-                # One of them is bad: alone it does not keep the others from being looked at.
-                for file in reversed(files):
-                    self.pending.insert(0, file)
-                    self.alone(file)
-                return
-            self.terminal.say(f"triage of {files[0]} failed with {code}: {said.strip()}")
-            self.harness_bug(files[0], "harness/triage")
+        done, self.triaging = self.triaging, None
+        if (told := done.result()) is not None:
+            self.sorted_out(told, done.files)
             return
-        self.sorted_out(json.loads(out), files)
-
-    def check_said(self, said, files):
-        """Whether a triage has failed for want of room: then its files are still to be looked at."""
-        if "No space left" in said or "quota" in said.lower():
-            self.pending = files + self.pending
+        if done.had_no_room():
+            self.pending = done.files + self.pending
             raise DiskFull(self.findings)
-
-    def alone(self, file):
-        """Looks at one artifact, and waits for it."""
-        self.pending.remove(file)
-        done = subprocess.run([str(c) for c in (*self.triage_command(), "--out", self.findings, file)],
-                              env=environment(), text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE)
-        if done.returncode in (0, 1, 3) and done.stdout:
-            self.sorted_out(json.loads(done.stdout), [file])
+        self.alone.update(f.name for f in done.files)
+        if done.was_killed():
+            self.look_again(done.files)
+        elif len(done.files) > 1:
+            # One of them is bad.
+            self.pending = done.files + self.pending
         else:
-            self.check_said(done.stderr, [file])
-            self.terminal.say(f"triage of {file} failed with {done.returncode}: {done.stderr.strip()}")
+            [file] = done.files
+            self.terminal.say(f"triage of {file} failed with {done.code}: {done.said}")
             self.harness_bug(file, "harness/triage")
+
+    def look_again(self, files):
+        """These are still to be looked at: somebody has killed the triage."""
+        again = []
+        for file in files:
+            n = self.killed[file.name] = self.killed.get(file.name, 0) + 1
+            if n < KILLED:
+                again.append(file)
+            else:
+                self.put_off.append(file)
+                self.terminal.say(f"{file}: its triage was killed {n} times; "
+                                  "it is looked at when the campaign is started again")
+        self.pending = again + self.pending
 
     def sorted_out(self, told, files):
         """The result of a triage: what is new is told, what is credited is off from now on."""
@@ -452,6 +340,11 @@ class Campaign:
             if "bug" in about:
                 self.terminal.say(f"{file}: the harness itself panicked: {about['bug']}")
                 self.harness_bug(file, "harness/panic")
+                continue
+            if "signature" not in about and ARTIFACT.fullmatch(file.name).group(2):
+                self.terminal.say(f"{file}: clean when it is run again: AFL++ or its target was "
+                                  "killed with it, so it is torn, or nothing is wrong with it")
+                self.note(file, "left", [])
                 continue
             if "signature" not in about:
                 self.terminal.say(f"{file}: clean when it is run again: this must not happen")
@@ -501,66 +394,6 @@ class Campaign:
             self.terminal.say(f"found {signature}: {file}", bold=True)
         self.note(file, signature, [])
 
-    # Coverage: what the corpus reaches, one process at a time as well.
-
-    def measure(self):
-        """Replays what has come to the corpus, unless that is going on."""
-        if self.measuring:
-            return
-        there = {name for name in os.listdir(self.corpus) if SHA1.fullmatch(name)}
-        new = there - self.measured
-        # What has gone from the corpus need not be remembered.
-        self.measured = there
-        if not new:
-            return
-        folder = self.scratch / "reach"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        for name in new:
-            try:
-                # An engine may remove the file meanwhile.
-                os.link(self.corpus / name, folder / name)
-            except FileNotFoundError:
-                continue
-        out = os.fdopen(os.memfd_create("reach"), "w+b")
-        child = spawn([self.command, "corpus", "reach", "--no-credit", "--json", folder],
-                      env=environment(), stdout=out, stderr=subprocess.DEVNULL)
-        self.measuring = child, out
-
-    def hear_measure(self, wait=False):
-        """Takes the result of a replay, if it has ended or is to be waited for."""
-        if not self.measuring:
-            return
-        child, out = self.measuring
-        if wait:
-            child.wait()
-        elif child.poll() is None:
-            return
-        self.measuring = None
-        with out:
-            out.seek(0)
-            said = out.read()
-        if child.returncode not in (0, 1):
-            self.terminal.say(f"what the corpus reaches could not be counted ({child.returncode})")
-            return
-        # Seeds of a kernel that is not fuzzed lie in the corpus, too.
-        for about in (k for k in json.loads(said) if k["kernel"] in self.fuzzed):
-            kernel = about["kernel"]
-            for kind, disturbed in (("yield_points", "parked"), ("fallible_calls", "failed")):
-                for point in about[kind]:
-                    self.reached.update((kernel, point["name"], how) for how in ("passed", disturbed)
-                                        if point[how])
-            for verb in about["verbs"]:
-                self.reached.update((kernel, verb["verb"], result) for result in verb["results"])
-        self.status.reached = len(self.reached)
-
-    def measure_all(self):
-        """Counts what the whole corpus reaches, and waits for it."""
-        self.hear_measure(wait=True)
-        self.measure()
-        self.hear_measure(wait=True)
-        shutil.rmtree(self.scratch / "reach", ignore_errors=True)
-
     # Workers.
 
     def executions(self):
@@ -579,15 +412,15 @@ class Campaign:
         if isinstance(w, LibFuzzer):
             if code == CRASHED and not found and (text := w.program()):
                 # The disk had no room for it; the report had.
-                found.append(self.keep_artifact("crash", text.encode()))
+                found.append(self.keep("crash", text.encode()))
             signature = w.signature()
             if len(found) == 1 and signature in self.known and found[0] in self.pending \
                     and found[0].name.startswith("crash"):
                 self.pending.remove(found[0])
                 self.note(found[0], signature, self.known[signature])
-        if found:
+        if found or lived >= LIVED:
             self.fruitless = 0
-        elif code == 2 or lived < 5:
+        else:
             self.fruitless += 1
         if self.fruitless >= FRUITLESS or code == 2 and not found:
             self.give_up(w, code)
@@ -616,12 +449,17 @@ class Campaign:
         self.credited = {}
         self.base_executions = self.status.executions
         self.take_over()
+        self.command = self.adopt(self.command)
+        self.version = call([self.command, "--version"]).split()[-1]
+        self.check_credited()
         kernels = json_of([*self.triage_command()])["kernels"]
         self.on = self.next_on = [id for k in kernels for id in k["on"]]
         self.left(kernels)
         self.on = self.next_on
         self.workers = make_workers(self)
         self.fuzzed = [k["kernel"] for k in kernels if k["defects"]] or [k["kernel"] for k in kernels]
+        self.reach = Reach(self.command, self.corpus, self.scratch / "reach", self.fuzzed,
+                           self.terminal)
         self.status.say("start", version=self.version, kernel=", ".join(self.fuzzed),
                         engine=self.args.engine, jobs=self.args.jobs, defects=self.goals,
                         corpus=str(self.corpus))
@@ -629,7 +467,7 @@ class Campaign:
             reason = self.rounds()
             self.stop_workers()
             self.drain()
-            self.measure_all()
+            self.reach.count_all()
         except BaseException:
             for w in self.workers:
                 if w.child:
@@ -662,7 +500,7 @@ class Campaign:
     def tick(self):
         pipes = {w.child.stdout: w for w in self.workers}
         if self.triaging:
-            pipes.update((p, None) for p in self.triaging if not isinstance(p, str))
+            pipes.update((p, None) for p in self.triaging.pipes())
         try:
             ready, _, _ = select.select(list(pipes), [], [], 0.2)
         except InterruptedError:
@@ -670,8 +508,7 @@ class Campaign:
         for pipe in ready:
             w = pipes[pipe]
             if w is None:
-                if self.triaging and pipe in self.triaging:
-                    self.hear_triage(pipe)
+                self.hear_triage(pipe)
             elif w.read():
                 self.ended(w)
         if ready:
@@ -681,12 +518,14 @@ class Campaign:
             self.scanned = now
             for w in self.workers:
                 self.harvest(w, settled=True)
+                w.look()
+                self.peak_kb = max(self.peak_kb, w.resident_kb())
             self.check_room()
         self.triage()
-        self.hear_measure()
+        self.reach.hear()
         if now - self.progressed >= PROGRESS_EVERY:
             self.progress()
-            self.measure()
+            self.reach.start()
         self.terminal.progress(self.line())
 
     def next_round(self):
@@ -711,10 +550,8 @@ class Campaign:
         """Looks at every artifact that there is."""
         self.triage()
         while self.triaging:
-            pipes = [p for p in self.triaging if not isinstance(p, str)]
-            for pipe in select.select(pipes, [], [], 1)[0]:
-                if self.triaging and pipe in self.triaging:
-                    self.hear_triage(pipe)
+            for pipe in select.select(self.triaging.pipes(), [], [], 1)[0]:
+                self.hear_triage(pipe)
             self.triage()
 
     def rate(self):
@@ -728,7 +565,7 @@ class Campaign:
     def progress(self):
         self.progressed = time.monotonic()
         files = size = 0
-        with os.scandir(self.corpus) as entries:
+        with patiently(lambda: os.scandir(self.corpus)) as entries:
             for entry in entries:
                 try:
                     size += entry.stat().st_size
@@ -736,8 +573,10 @@ class Campaign:
                 except FileNotFoundError:
                     # libFuzzer has found a shorter one that does the same.
                     pass
-        if any(w.child for w in self.workers):
-            self.rss_mb = max(w.resident_mb() for w in self.workers)
+        # The most of the time since the line before: one that has just been started is small.
+        self.rss_mb, self.peak_kb = round(self.peak_kb / 1024, 3) or self.rss_mb, 0
+        if self.reach.counted is not None:
+            self.status.reached = self.reach.counted
         features = [w.features for w in self.workers if w.features]
         self.status.features = max(features, default=self.status.features)
         self.status.say("progress", round=self.status.round, executions=self.executions(),
@@ -762,6 +601,7 @@ class Campaign:
                         unfound=self.unfound, reason=reason)
         for w in self.workers:
             shutil.rmtree(w.folder, ignore_errors=True)
+        shutil.rmtree(self.programs, ignore_errors=True)
         self.terminal.clear()
 
     def summary(self, reason):
@@ -782,10 +622,15 @@ class Campaign:
             out.append("nothing found, as it should be")
         else:
             out.append(f"found {len(self.status.findings)} signatures although no way in is on")
+        if self.put_off:
+            out.append("nobody could look at these, start again: "
+                       + " ".join(f"{shown}/artifacts/{f.name}" for f in self.put_off))
         return "\n".join(out)
 
     def as_expected(self):
         bugs = [f for f in self.status.findings if f["signature"].startswith("harness/")]
+        if self.put_off:
+            return False
         if self.goals:
             return not self.unfound and not bugs
         return not self.status.findings

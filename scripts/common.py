@@ -132,7 +132,8 @@ def find_afl():
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "afl.rs"
     # As cargo-afl names the folder.
     rustc = f"rustc-{about['release']}-{about['commit-hash'][:7]}"
-    for built in sorted(data.glob(f"{rustc}/afl.rs-*"), reverse=True):
+    for built in sorted(data.glob(f"{rustc}/afl.rs-*"), reverse=True,
+                        key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)]):
         fuzzer, runtime = built / "afl/bin/afl-fuzz", built / "afl-llvm/afl-compiler-rt.o"
         if fuzzer.is_file() and runtime.is_file():
             return fuzzer, runtime

@@ -13,17 +13,18 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 from common import SIGNATURE, environment, report_of
+from whole import files_in, link_or_copy
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 # What libFuzzer says while it runs, and what ends a report.
 STATUS_LINE = re.compile(r"^#\d+\s.*?ft: (\d+)", re.MULTILINE)
-UNITS = re.compile(r"^stat::number_of_executed_units: +(\d+)", re.MULTILINE)
 # libFuzzer's exit codes.
 CRASHED, TIMED_OUT, OUT_OF_MEMORY = 77, 70, 71
 
@@ -52,14 +53,30 @@ def spawn(command, **options):
                             preexec_fn=die_with_parent, process_group=0, **options)
 
 
-def resident_mb(pid):
+def resident_kb(pid):
     """Resident memory of a process; 0 when it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
     found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-    return int(found.group(1)) // 1024 if found else 0
+    return int(found.group(1)) if found else 0
+
+
+class Count:
+    """How many programs targets have run. In memory, because a count on a full disk would end
+    the target that counts."""
+
+    def __init__(self):
+        self.file = os.memfd_create("executions", 0)
+        self.name = f"/dev/fd/{self.file}"
+        self.reset()
+
+    def reset(self):
+        os.pwrite(self.file, bytes(8), 0)
+
+    def read(self):
+        return int.from_bytes(os.pread(self.file, 8, 0), sys.byteorder)
 
 
 class Worker:
@@ -72,14 +89,19 @@ class Worker:
         self.said, self.said_size = [], 0
         self.began = 0.0
         self.features = None
-        # Executions of processes that have ended.
+        # Executions of processes that have ended, and of the one that runs.
         self.ended_executions = 0
+        self.count = Count()
+        self.code = None
 
     def launch(self, command, env):
         self.said, self.said_size = [], 0
+        self.code = None
+        self.count.reset()
+        env["IFSCRUB_EXECUTIONS"] = self.count.name
         self.began = time.monotonic()
         self.child = spawn(command, env=env, cwd=self.folder, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT)
+                           stderr=subprocess.STDOUT, pass_fds=(self.count.file,))
         os.set_blocking(self.child.stdout.fileno(), False)
 
     def read(self):
@@ -106,23 +128,30 @@ class Worker:
     def hear(self, words):
         """Takes notice of words that have just come."""
 
+    def look(self):
+        """Takes notice of what the process does not say, now and then."""
+
     def lived(self):
         return time.monotonic() - self.began
 
     def executions(self):
-        return self.ended_executions + (self.running_executions() if self.child else 0)
+        return self.ended_executions + (self.count.read() if self.child else 0)
 
-    def resident_mb(self):
-        return resident_mb(self.child.pid) if self.child else 0
+    def resident_kb(self):
+        return resident_kb(self.child.pid) if self.child else 0
+
+    def ended_well(self):
+        """Whether the process runs, or has ended as it should: then what it wrote is whole."""
+        return not self.code
 
     def reap(self):
         """After the process has closed its output: its exit code."""
-        code = self.child.wait()
+        self.code = self.child.wait()
         self.read()
-        self.ended_executions += self.final_executions()
+        self.ended_executions += self.count.read()
         self.child.stdout.close()
         self.child = None
-        return code
+        return self.code
 
     def stop(self, patience=10):
         """Ends the process."""
@@ -136,9 +165,6 @@ class Worker:
             time.sleep(0.01)
         self.reap()
 
-    def final_executions(self):
-        return self.running_executions()
-
 
 class LibFuzzer(Worker):
     """A process that reads and writes the shared corpus and ends with its first finding."""
@@ -148,30 +174,18 @@ class LibFuzzer(Worker):
         self.target = target
         self.corpus = corpus
         self.starts = 0
-        self.count = folder / "executions"
 
     def start(self, seed, defects, kernel):
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "new").mkdir(exist_ok=True)
-        self.count.unlink(missing_ok=True)
         self.starts += 1
-        env = environment(defects, kernel, IFSCRUB_EXECUTIONS=str(self.count))
-        self.launch([self.target, f"-artifact_prefix={self.folder}/new/", "-print_final_stats=1",
+        env = environment(defects, kernel)
+        self.launch([self.target, f"-artifact_prefix={self.folder}/new/",
                      "-reload=1", f"-seed={seed}", f"-timeout={TIMEOUT_SECONDS}", self.corpus], env)
 
     def hear(self, words):
         for found in STATUS_LINE.finditer(words):
             self.features = max(self.features or 0, int(found.group(1)))
-
-    def running_executions(self):
-        try:
-            return int.from_bytes(self.count.read_bytes(), "little")
-        except OSError:
-            return 0
-
-    def final_executions(self):
-        found = UNITS.search(self.text())
-        return max(self.running_executions(), int(found.group(1)) if found else 0)
 
     def signature(self):
         """Of the finding that the process has ended with, if it came to say it."""
@@ -254,12 +268,9 @@ class Afl(Worker):
         folder = self.folder / f"in-{self.name}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        names = sorted(os.listdir(self.corpus))
+        names = [f.name for f in files_in(self.corpus)]
         for name in random.Random(seed).sample(names, min(len(names), self.BEGIN_WITH)):
-            try:
-                os.link(self.corpus / name, folder / name)
-            except FileNotFoundError:
-                continue
+            link_or_copy(self.corpus / name, folder / name)
         return folder
 
     def stat(self, name):
@@ -271,13 +282,12 @@ class Afl(Worker):
         found = re.search(rf"^{name} *: *(\d+)", text, re.MULTILINE)
         return int(found.group(1)) if found else 0
 
-    def running_executions(self):
+    def look(self):
         self.features = self.stat("edges_found") or self.features
-        return self.stat("execs_done")
 
-    def resident_mb(self):
+    def resident_kb(self):
         pids = [self.child.pid, self.stat("target_pid")] if self.child else []
-        return max((resident_mb(pid) for pid in pids if pid), default=0)
+        return max((resident_kb(pid) for pid in pids if pid), default=0)
 
     def fresh(self, folder, settled):
         """Files of a folder of the instance that have not been taken yet; `settled`: only
@@ -291,7 +301,11 @@ class Afl(Worker):
             file = self.out() / folder / name
             if file in self.seen:
                 continue
-            if settled and time.time() - file.stat().st_mtime < 0.5:
+            try:
+                if settled and time.time() - file.stat().st_mtime < 0.5:
+                    continue
+            except FileNotFoundError:
+                # Of an instance that begins anew.
                 continue
             self.seen.add(file)
             new.append(file)

@@ -7,24 +7,22 @@
 //! `IFSCRUB_EXECUTIONS` and finds the number of executions there.
 
 mod bucket;
+mod count;
 
 use ifscrub::hunt::fuzz::{EnvError, FuzzFinding, FuzzState, fuzz_one};
 use ifscrub::program::bytes::Decoder;
 use ifscrub::program::text;
 use ifscrub::stack::GRAMMARS;
-use std::cell::{Cell, RefCell};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::cell::RefCell;
 use std::panic::{set_hook, take_hook};
+use std::path::Path;
 use std::process::exit;
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicU8;
 
-/// Names the file for the number of executions: eight bytes, little-endian.
+/// Names the file for the number of executions: eight bytes, in the machine's order. Who names
+/// one has room for them, best in memory.
 const COUNT_VARIABLE: &str = "IFSCRUB_EXECUTIONS";
-
-/// How many executions pass between two of its updates.
-const COUNT_EVERY: u64 = 1024;
 
 /// Decodes programs of every kernel, for people.
 static DECODER: LazyLock<Decoder> = LazyLock::new(|| Decoder::new(GRAMMARS));
@@ -33,8 +31,6 @@ thread_local! {
     static STATE: RefCell<Option<FuzzState>> = const { RefCell::new(None) };
     /// The input being run, for a panic of the harness.
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
-    static COUNT: RefCell<Option<File>> = const { RefCell::new(None) };
 }
 
 fn state(kernel: Option<&str>) -> Result<FuzzState, EnvError> {
@@ -69,14 +65,11 @@ pub fn start(kernel: Option<&str>) {
             exit(2);
         }
     }
-    if let Some(path) = std::env::var_os(COUNT_VARIABLE) {
-        match File::create(&path) {
-            Ok(file) => COUNT.set(Some(file)),
-            Err(e) => {
-                eprintln!("ifscrub: {COUNT_VARIABLE}: {}: {e}", path.display());
-                exit(2);
-            }
-        }
+    if let Some(path) = std::env::var_os(COUNT_VARIABLE)
+        && let Err(e) = count::begin(Path::new(&path))
+    {
+        eprintln!("ifscrub: {COUNT_VARIABLE}: {}: {e}", path.display());
+        exit(2);
     }
 }
 
@@ -107,21 +100,8 @@ pub fn run(input: &[u8], counters: &[AtomicU8]) -> Option<FuzzFinding> {
         copy.clear();
         copy.extend_from_slice(input);
     });
-    count();
+    count::one_more();
     STATE.with_borrow_mut(|state| fuzz_one(state.as_mut()?, input, counters))
-}
-
-fn count() {
-    let n = EXECUTIONS.get() + 1;
-    EXECUTIONS.set(n);
-    if n.is_multiple_of(COUNT_EVERY) {
-        COUNT.with_borrow(|file| {
-            if let Some(file) = file {
-                // A number that is not written now is written a moment later.
-                let _ = file.write_all_at(&n.to_le_bytes(), 0);
-            }
-        });
-    }
 }
 
 /// Shows a finding, with the engine's `advice`, and aborts in a function of its name.

@@ -1,0 +1,66 @@
+"""One process that looks at artifacts: `ifscrub triage`, heard while the engines go on.
+
+It may be killed like any other process, by the system when memory is short: that says
+nothing of its artifacts. One that ends in any other way without a result has met an artifact
+that it cannot take.
+"""
+
+import json
+import os
+import signal
+import subprocess
+
+from common import environment
+from engines import spawn
+
+# What ends a process without its doing. Other signals are its own fault.
+FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT,
+                signal.SIGXCPU)
+
+
+class Triage:
+    """A process, and what it has said so far."""
+
+    def __init__(self, command, files):
+        self.files = files
+        self.child = spawn([*command, *files], env=environment(), stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+        self.heard = {self.child.stdout: b"", self.child.stderr: b""}
+        self.open = set(self.heard)
+        self.code = None
+
+    def pipes(self):
+        """What there is still to be heard."""
+        return list(self.open)
+
+    def hear(self, pipe):
+        """Takes what it has said to a pipe that is ready; True when it has ended."""
+        words = os.read(pipe.fileno(), 1 << 16)
+        self.heard[pipe] += words
+        if not words:
+            self.open.discard(pipe)
+        if self.open:
+            return False
+        self.code = self.child.wait()
+        self.out = self.heard[self.child.stdout]
+        self.said = self.heard[self.child.stderr].decode(errors="replace").strip()
+        for pipe in self.heard:
+            pipe.close()
+        return True
+
+    def result(self):
+        """What it has found out, or `None`."""
+        if self.code not in (0, 1, 3):
+            return None
+        try:
+            return json.loads(self.out)
+        except ValueError:
+            return None
+
+    def was_killed(self):
+        """Whether somebody else has ended it."""
+        return -self.code in FROM_OUTSIDE
+
+    def had_no_room(self):
+        """Whether it could not write its result."""
+        return "No space left" in self.said or "quota" in self.said.lower()

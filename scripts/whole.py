@@ -1,0 +1,137 @@
+"""Files that are whole, also when who writes them is killed or has no more room.
+
+A file is written in a folder for that, synced, and renamed to its place: it appears whole or
+not at all. That folder is another one than the place, because engines read a corpus while
+it grows, and because a merge may exchange the whole folder of a corpus meanwhile
+(`ifscrub corpus merge`). Lists grow by a line at a time; a last line that is torn counts for
+nothing.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+
+# A merge takes a folder away for an instant where the file system cannot exchange two.
+TRIES = 20
+BETWEEN = 0.05
+
+
+class DiskFull(Exception):
+    """There is no room any more."""
+
+
+def no_room(error):
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def sha1(data):
+    return hashlib.sha1(data).hexdigest()
+
+
+def patiently(act):
+    """Does something in a folder that may be exchanged meanwhile."""
+    for _ in range(TRIES - 1):
+        try:
+            return act()
+        except FileNotFoundError:
+            time.sleep(BETWEEN)
+    return act()
+
+
+def write_whole(path, data, scratch):
+    """A file that appears whole or not at all, written in the folder `scratch` first, on the
+    same file system."""
+    temporary = scratch / path.name
+
+    def write():
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+
+    try:
+        patiently(write)
+    except OSError as e:
+        temporary.unlink(missing_ok=True)
+        if no_room(e):
+            raise DiskFull(path) from e
+        raise
+
+
+def files_in(folder):
+    """The paths of the files in a folder that may be exchanged meanwhile; any of them may be
+    gone already."""
+    return [folder / name for name in sorted(patiently(lambda: os.listdir(folder)))]
+
+
+def contents(path):
+    """What a file holds, or `None` when it is gone or no file."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        return None
+
+
+def link_or_copy(source, place):
+    """The same file in another place, without taking room where the file system can do that;
+    False when the file is gone."""
+    try:
+        os.link(source, place)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        # No hard links there, or no more of them.
+        try:
+            shutil.copyfile(source, place)
+        except FileNotFoundError:
+            place.unlink(missing_ok=True)
+            return False
+    return True
+
+
+class Lines:
+    """A list that grows by a JSON object at a time."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def all(self, *needed):
+        """The lines that are whole and have these fields."""
+        try:
+            lines = self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                value = json.loads(line)
+            except ValueError:
+                # Torn when the campaign was killed, or the end of the list.
+                continue
+            if isinstance(value, dict) and all(field in value for field in needed):
+                yield value
+
+    def heal(self):
+        """Ends a torn line, so that the next one stands alone."""
+        try:
+            with open(self.path, "rb+") as file:
+                if file.seek(0, os.SEEK_END) > 0:
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":
+                        file.write(b"\n")
+        except FileNotFoundError:
+            pass
+
+    def add(self, value):
+        try:
+            with open(self.path, "ab") as file:
+                file.write(json.dumps(value).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as e:
+            if no_room(e):
+                raise DiskFull(self.path) from e
+            raise
