@@ -47,7 +47,8 @@ class Reach:
             # An engine may remove the file meanwhile.
             link_or_copy(self.corpus / name, folder / name)
         out = os.fdopen(os.memfd_create("reach"), "w+b")
-        child = spawn([self.command, "corpus", "reach", "--no-credit", "--json", folder],
+        child = spawn([self.command, "corpus", "reach", "--no-credit", "--json", "--bytes",
+                       folder],
                       env=environment(), stdout=out, stderr=subprocess.DEVNULL)
         self.running = child, out, new
 
@@ -64,7 +65,8 @@ class Reach:
         with out:
             out.seek(0)
             said = out.read()
-        if child.returncode not in (0, 1):
+        # 2: a file was no program, torn by a kill, say; the others are counted.
+        if child.returncode not in (0, 1, 2) or not said.strip():
             self.terminal.say(f"what the corpus reaches could not be counted ({child.returncode})")
             return
         self.measured |= new

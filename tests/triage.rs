@@ -89,3 +89,31 @@ fn without_defects_a_file_is_clean_and_an_unknown_one_is_an_error() {
     assert_eq!(ifscrub(&["triage", "--defects", "c4-tapcloze-zeroes", &tap]).0, 2);
     assert_eq!(ifscrub(&["triage", "--credited", "no-such-thing", &tap]).0, 2);
 }
+
+/// A program of which a smaller one takes fewer defects, and gives the credit to others.
+#[test]
+fn a_finding_is_filed_by_what_its_least_program_shows() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/triage/credit-moves");
+    let credited = fs::read_to_string(data.with_extension("credited")).unwrap();
+    let (file, credited) = (data.display().to_string(), credited.replace('\n', ","));
+    let out = folder("moves");
+    let folder = out.display().to_string();
+    let kernel = ["--kernel", "dragonfly-2007", "--defects", "as-reported"];
+    let known = ["--credited", credited.trim_end_matches(','), &file];
+    let (mut signatures, args) = (Vec::new(), [&kernel[..], &["--out", &folder], &known].concat());
+    for _ in 0..2 {
+        let told = triage(&args).1;
+        let finding = &told["findings"][0];
+        assert_eq!(told["files"][0]["signature"], finding["signature"]);
+        let report = fs::read_to_string(out.join(finding["report"].as_str().unwrap())).unwrap();
+        let signature = format!("signature: {}", finding["signature"].as_str().unwrap());
+        assert!(report.lines().any(|line| line == signature), "{signature}");
+        signatures.push((finding["signature"].clone(), finding["new"].clone()));
+    }
+    // Of the artifact itself it is an I15-deleted that no repair alone makes clean.
+    assert_eq!(signatures[0].0, "dragonfly-2007/credit:w7-ifadown-migration");
+    assert_eq!(signatures[0].0, signatures[1].0);
+    assert_eq!((&signatures[0].1, &signatures[1].1), (&Value::Bool(true), &Value::Bool(false)));
+    assert_eq!(fs::read_dir(out.join("dragonfly-2007")).unwrap().count(), 2);
+    fs::remove_dir_all(out).unwrap();
+}

@@ -157,7 +157,7 @@ fn one(
         }
     };
     side.credit(credited.credit);
-    let told = json!({
+    let mut told = json!({
         "file": file,
         "kernel": side.machine.grammar().kernel,
         "signature": signature(&*side.machine, &credited),
@@ -168,48 +168,73 @@ fn one(
     if let Some(out) = &args.out
         && !findings.iter().any(known)
     {
-        findings.push(keep(models, &mut *side.machine, out, credited)?);
+        let (finding, credit) = keep(models, &mut *side.machine, out, credited)?;
+        side.credit(credit);
+        // What the least program shows holds for what it was made of.
+        for key in ["signature", "credit"] {
+            told[key] = finding[key].clone();
+        }
+        if findings.iter().all(|f| f["signature"] != finding["signature"]) {
+            findings.push(finding);
+        }
     }
     Ok((told, VIOLATION))
 }
 
-/// The minimized program of a signature and its report: those that are there, or new ones.
+/// The minimized program of a signature and its report, those that are there or new ones,
+/// and the defects that have the credit. A smaller program may take fewer defects than what
+/// it was made of, and give the credit to others: signature and credit are those of its
+/// report then.
 fn keep(
     models: &'static [Model],
     m: &mut dyn Machine,
     out: &Path,
     found: Credited,
-) -> Result<Value, CliError> {
-    let signature = signature(m, &found);
-    let stem = Path::new(m.grammar().kernel).join(file_stem(&signature));
-    let (stem, there) = name_for(out, &stem.display().to_string(), &signature);
-    let (ops, told) = (format!("{stem}.ops"), format!("{stem}.report"));
-    let credit = sets::names(m.defects(), found.credit);
-    let operations = if there {
-        Loaded::read(models, &out.join(&ops), false)?.program.ops.len()
-    } else {
+) -> Result<(Value, u64), CliError> {
+    let stem_of = |kernel: &str, signature: &str| {
+        Path::new(kernel).join(file_stem(signature)).display().to_string()
+    };
+    let kernel = m.grammar().kernel;
+    let mut signed = signature(m, &found);
+    let mut credit = found.credit;
+    let (mut stem, mut there) = name_for(out, &stem_of(kernel, &signed), &signed);
+    if !there {
         let p = found.program.clone();
         let (least, report) = guarded(m, &p, |m| {
             let least = minimize(m, found);
             let report = report(m, &least.program, least.set);
             (least, report)
         })?;
-        make_dir(&out.join(m.grammar().kernel))?;
-        // The report comes last: who sees one knows that the program is there.
-        write_file(&out.join(&ops), text::print(m.grammar(), &least.program).as_bytes())?;
-        let report = report.map_or_else(String::new, |r| r.to_string());
-        write_file(&out.join(&told), report.as_bytes())?;
-        note(&format!("{signature}: {}", out.join(&ops).display()));
-        least.program.ops.len()
-    };
-    Ok(json!({
-        "signature": signature,
-        "credit": credit,
+        if let Some(report) = &report
+            && report.signature != signed
+        {
+            signed.clone_from(&report.signature);
+            let has = |id: &str| report.credit.iter().any(|name| name == id);
+            let all = m.defects().iter().enumerate();
+            credit = all.filter(|(_, d)| has(d.id)).fold(0, |set, (i, _)| set | 1 << i);
+            (stem, there) = name_for(out, &stem_of(kernel, &signed), &signed);
+        }
+        if !there {
+            make_dir(&out.join(kernel))?;
+            // The report comes last: who sees one knows that the program is there.
+            let text = text::print(m.grammar(), &least.program);
+            write_file(&out.join(format!("{stem}.ops")), text.as_bytes())?;
+            let report = report.map_or_else(String::new, |r| r.to_string());
+            write_file(&out.join(format!("{stem}.report")), report.as_bytes())?;
+            note(&format!("{signed}: {}", out.join(format!("{stem}.ops")).display()));
+        }
+    }
+    let (ops, told) = (format!("{stem}.ops"), format!("{stem}.report"));
+    let operations = Loaded::read(models, &out.join(&ops), false)?.program.ops.len();
+    let finding = json!({
+        "signature": signed,
+        "credit": sets::names(m.defects(), credit),
         "operations": operations,
         "file": ops,
         "report": told,
         "new": !there,
-    }))
+    });
+    Ok((finding, credit))
 }
 
 /// The name for a signature, with a number when another one has it, and whether it is taken
