@@ -1,0 +1,262 @@
+//! `sys/net/route/fib_algo.c`: lookup instances.
+
+use super::*;
+use crate::kern::callout::Callout;
+use crate::kern::cell::{F, Zero};
+use crate::kern::queue::Link;
+use crate::kern::slab::Object;
+
+/// Which lookup module a FIB instance runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Flm {
+    /// `radix4_lockless`, `radix6_lockless`: an immutable copy.
+    #[default]
+    RadixLockless,
+    /// `radix4`, `radix6`: reads the live RIB under its lock.
+    Radix,
+}
+
+/// Nexthop slots of a FIB instance (`nh_idx`): twice the largest index, as with
+/// ROUTE_MPATH.
+pub const NFIBNH: usize = 64;
+
+/// Routes of one RIB and of one instance's copy.
+pub const TABLE: usize = 24;
+
+/// `enum fib_callout_action`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FdAction {
+    /// `FDA_NONE`.
+    #[default]
+    None,
+    /// `FDA_REBUILD`.
+    Rebuild,
+    /// `FDA_EVAL`.
+    Eval,
+}
+
+/// A prefix and the slot of `nh_idx` that its nexthop has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FibEntry {
+    /// Destination.
+    pub addr: Addr,
+    /// Its length in bits.
+    pub bits: u8,
+    /// Slot of [`FibData::nh_idx`].
+    pub slot: u8,
+}
+
+impl FibEntry {
+    /// An entry for a prefix.
+    pub const fn new(dst: Prefix, slot: u8) -> FibEntry {
+        FibEntry { addr: dst.addr, bits: dst.bits, slot }
+    }
+
+    /// Its prefix.
+    pub const fn dst(self) -> Prefix {
+        Prefix { addr: self.addr, bits: self.bits }
+    }
+}
+
+/// `struct fib_data`: one FIB lookup instance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FibData {
+    /// `fd_family`.
+    pub af: F<Af>,
+    /// `fd_flm`.
+    pub fd_flm: F<Flm>,
+    /// `entries`: on `V_fib_data_list`.
+    pub entries: Link<FibData>,
+    /// `init_done`.
+    pub init_done: F<bool>,
+    /// `fd_linked`.
+    pub fd_linked: F<bool>,
+    /// `fd_dead`.
+    pub fd_dead: F<bool>,
+    /// `fd_need_rebuild`.
+    pub fd_need_rebuild: F<bool>,
+    /// `fd_batch`.
+    pub fd_batch: F<bool>,
+    /// `hit_nhops`.
+    pub hit_nhops: F<bool>,
+    /// `fd_failed_rebuilds`.
+    pub fd_failed_rebuilds: F<u32>,
+    /// `number_nhops`: how many slots it has now.
+    pub number_nhops: F<u16>,
+    /// `fd_num_changes`: since its callout last ran.
+    pub fd_num_changes: F<u32>,
+    /// `fd_gen`.
+    pub fd_gen: F<u32>,
+    /// `fd_callout`, bound to the RIB's lock.
+    pub fd_callout: Callout,
+    /// `fd_callout_action`.
+    pub fd_callout_action: F<FdAction>,
+    /// `fd_ss.bucket_changes`.
+    pub bucket_changes: F<u16>,
+    /// `fd_ss.diverged`.
+    pub diverged: F<bool>,
+    /// `fd_ss.bucket_id`.
+    pub bucket_id: F<u64>,
+    /// `fd_ss.diverge_time`, ms.
+    pub diverge_time: F<u64>,
+    /// `fd_rs`: it is subscribed to its RIB.
+    pub subscribed: F<bool>,
+    /// The module's data exists (`fd_algo_data`).
+    pub algo_data: F<bool>,
+    /// `nh_idx`: which nexthop or group each slot names.
+    pub nh_idx: [F<NhRef>; NFIBNH],
+    /// `nh_ref_table->refcnt`: prefixes that use each slot; one nexthop reference while
+    /// not zero.
+    pub nh_ref: [F<u8>; NFIBNH],
+    /// The lockless module's copy, in key order.
+    pub table: [F<FibEntry>; TABLE],
+    /// How many entries it has.
+    pub table_len: F<u8>,
+}
+
+/// Which bytes are not zero: a bit each.
+const fn nonzero_bytes(bytes: u64) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    // Bit 7 of each byte, then those eight bits side by side.
+    let high = (((bytes & LOW) + LOW) | bytes) & !LOW;
+    (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+impl FibData {
+    /// The slots of `nh_idx` that are in use, in order. Every check asks for them, and few
+    /// are: eight are looked at at once.
+    pub fn slots(&self) -> impl Iterator<Item = usize> {
+        const { assert!(NFIBNH == 64) };
+        let n = usize::from(self.number_nhops.get()).min(NFIBNH).next_multiple_of(8);
+        let mut left = 0u64;
+        for (chunk, counts) in self.nh_ref[..n].chunks_exact(8).enumerate() {
+            let counts = u64::from_le_bytes(std::array::from_fn(|i| counts[i].get()));
+            left |= nonzero_bytes(counts) << (8 * chunk);
+        }
+        std::iter::from_fn(move || {
+            let slot = left.trailing_zeros() as usize;
+            (left != 0).then(|| {
+                left &= left - 1;
+                slot
+            })
+        })
+    }
+
+    /// The nexthops that it holds: one reference each.
+    pub fn nhops(&self) -> impl Iterator<Item = NhRef> + '_ {
+        self.slots().map(|slot| self.nh_idx[slot].get())
+    }
+}
+
+impl Default for FibData {
+    fn default() -> Self {
+        FibData {
+            af: F::default(),
+            fd_flm: F::default(),
+            entries: Link::default(),
+            init_done: F::default(),
+            fd_linked: F::default(),
+            fd_dead: F::default(),
+            fd_need_rebuild: F::default(),
+            fd_batch: F::default(),
+            hit_nhops: F::default(),
+            fd_failed_rebuilds: F::default(),
+            number_nhops: F::default(),
+            fd_num_changes: F::default(),
+            fd_gen: F::default(),
+            fd_callout: Callout::default(),
+            fd_callout_action: F::default(),
+            bucket_changes: F::default(),
+            diverged: F::default(),
+            bucket_id: F::default(),
+            diverge_time: F::default(),
+            subscribed: F::default(),
+            algo_data: F::default(),
+            nh_idx: std::array::from_fn(|_| F::default()),
+            nh_ref: std::array::from_fn(|_| F::default()),
+            table: std::array::from_fn(|_| F::default()),
+            table_len: F::default(),
+        }
+    }
+}
+
+impl Object for FibData {
+    const CLASS: u8 = 10;
+    fn poison(&self, _: Option<u8>) {}
+}
+
+impl Zero for FibData {
+    /// Of the arrays only what can be in use: the rest is zero already.
+    fn zero(&self) {
+        let FibData {
+            af,
+            fd_flm,
+            entries,
+            init_done,
+            fd_linked,
+            fd_dead,
+            fd_need_rebuild,
+            fd_batch,
+            hit_nhops,
+            fd_failed_rebuilds,
+            number_nhops,
+            fd_num_changes,
+            fd_gen,
+            fd_callout,
+            fd_callout_action,
+            bucket_changes,
+            diverged,
+            bucket_id,
+            diverge_time,
+            subscribed,
+            algo_data,
+            nh_idx,
+            nh_ref,
+            table,
+            table_len,
+        } = self;
+        let slots = usize::from(number_nhops.get()).min(NFIBNH);
+        nh_idx[..slots].iter().for_each(Zero::zero);
+        nh_ref[..slots].iter().for_each(Zero::zero);
+        table[..usize::from(table_len.get()).min(TABLE)].iter().for_each(Zero::zero);
+        number_nhops.zero();
+        table_len.zero();
+        af.zero();
+        fd_flm.zero();
+        entries.zero();
+        init_done.zero();
+        fd_linked.zero();
+        fd_dead.zero();
+        fd_need_rebuild.zero();
+        fd_batch.zero();
+        hit_nhops.zero();
+        fd_failed_rebuilds.zero();
+        fd_num_changes.zero();
+        fd_gen.zero();
+        fd_callout.zero();
+        fd_callout_action.zero();
+        bucket_changes.zero();
+        diverged.zero();
+        bucket_id.zero();
+        diverge_time.zero();
+        subscribed.zero();
+        algo_data.zero();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_in_use_are_found_wherever_they_are() {
+        let d = FibData::default();
+        d.number_nhops.set(NFIBNH as u16);
+        for slots in [&[][..], &[0], &[63], &[7, 8], &[0, 1, 15, 16, 40, 62, 63]] {
+            for (i, count) in d.nh_ref.iter().enumerate() {
+                count.set(if slots.contains(&i) { [1, 128, 255][i % 3] } else { 0 });
+            }
+            assert_eq!(d.slots().collect::<Vec<_>>(), slots);
+        }
+    }
+}
