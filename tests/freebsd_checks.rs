@@ -12,144 +12,23 @@
 
 mod support;
 
-use ifscrub::kern::Kernel;
-use ifscrub::kern::exec::{Config, run, run_to_rest};
+use ifscrub::kern::exec::Config;
 use ifscrub::kern::queue::Place;
 use ifscrub::kern::slab::ObjRef;
-use ifscrub::kern::trace::{Event, What};
-use ifscrub::program::{Op, Stop};
-use ifscrub::shadow::{Rule, Violation};
-use ifscrub::stack::Stack;
+use ifscrub::program::Stop;
+use ifscrub::shadow::Rule;
 use ifscrub::stack::freebsd::census::DEAD;
 use ifscrub::stack::freebsd::invariants::{self as inv, Left, check_afdata_use, detached};
-use ifscrub::stack::freebsd::lists::{List, chain};
+use ifscrub::stack::freebsd::lists::List;
 use ifscrub::stack::freebsd::objects::*;
 use ifscrub::stack::freebsd::route_tables::{net_epoch_assert, rnh_deladdr, rnh_lookup};
 use ifscrub::stack::freebsd::subr_epoch::{Callback, net_epoch_call, net_epoch_enter};
 use ifscrub::stack::freebsd::subr_taskqueue::{Task, taskqueue_enqueue};
-use ifscrub::stack::freebsd::{Freebsd, K, if_c, uma};
+use ifscrub::stack::freebsd::{K, if_c, uma};
 use ifscrub::triage::sets::members;
 use std::collections::BTreeSet;
 use std::path::Path;
-
-/// What makes the world of the corruptions: something of everything.
-const WORLD: &str = "\
-SIOCIFCREATE epair0a
-SIOCIFCREATE tun0
-NGM_MKPEER ng0
-SIOCAIFADDR_IN6 ng0 fe80::1
-ifup ng0
-SIOCAIFADDR ng0 10.0.1.1 dst 10.0.1.2
-SIOCAIFADDR epair0a 10.0.0.1
-SIOCAIFADDR_IN6 epair0a 2001:db8:1::1
-ra ng0 from fe80::2 lifetime 1800 prefix 2001:db8:2::/64
-route_add 192.0.2.0/24 via router1
-route_append 192.0.2.0/24 via router2
-connect tcp0 2001:db8::1
-send tcp0
-join udp0 224.0.0.251 epair0a
-resolve epair0a 10.0.0.2
-advance 50ms
-";
-
-/// A kernel at rest with something of everything in it.
-struct World {
-    k: K,
-    /// ng0, with a router and two addresses.
-    ng: IfId,
-    /// epair0a, with an address of each family.
-    ep: IfId,
-    /// tun0, with nothing but itself.
-    tun: IfId,
-    /// 10.0.0.1/24 of epair0a, which owns its prefix route.
-    a4: IfaId,
-    /// 2001:db8:1::1/64 of epair0a, with its self route.
-    a6: IfaId,
-    /// fe80::1 of ng0.
-    ll: IfaId,
-    /// The prefix of `a6`, on link.
-    pr: PrId,
-    /// The router on ng0, installed.
-    dr: DrId,
-    /// The prefix route of `a4`.
-    rt: RtId,
-    /// Its nexthop.
-    nh: NhId,
-    /// The group of the user's multipath route.
-    nhg: NhgId,
-    /// The linked IPv4 instance.
-    fd: FdId,
-    /// The pcb of tcp0.
-    inp: InpId,
-}
-
-fn parse(lines: &str) -> ifscrub::program::Program {
-    support::parse(&format!("# ifscrub 1\nkernel freebsd-14\n{lines}"))
-}
-
-/// The operation of one line of text.
-fn op(line: &str) -> Op {
-    parse(&format!("{line}\n")).ops[0]
-}
-
-/// The state at rest that these operations lead to.
-fn after(lines: &str, defects: u64) -> K {
-    let mut k = Kernel::<Freebsd>::new();
-    run_to_rest(&mut k, &parse(lines), Config { defects, ..Config::default() });
-    assert_eq!(k.violation(), None);
-    k
-}
-
-/// A kernel as the teardown leaves it.
-fn torn_down() -> K {
-    let mut k = Kernel::<Freebsd>::new();
-    assert!(run(&mut k, &parse(WORLD), Config::default()).clean());
-    k
-}
-
-fn interface(k: &K, name: u8) -> IfId {
-    if_c::ifunit(k, name)
-}
-
-fn address(k: &K, af: Af, addr: Addr) -> IfaId {
-    let found = k.st.ifas.iter().find(|(_, a)| a.af.get() == af && a.addr.get() == addr);
-    found.expect("the world has this address").0
-}
-
-impl World {
-    /// Makes it; the books find nothing wrong with it.
-    fn new() -> World {
-        let k = after(WORLD, 0);
-        let ng = interface(&k, 6);
-        let ep = interface(&k, 1);
-        let tun = interface(&k, 5);
-        let a4 = address(&k, Af::Inet, 0x0a00_0001 << 32);
-        let a6 = address(&k, Af::Inet6, 0x2001_0001_0000_0001);
-        let scope = u64::from(k[ng].if_index.get()) << 32;
-        let ll = address(&k, Af::Inet6, 0xfe80 << 48 | scope | 1);
-        let rt = rnh_lookup(&k, Af::Inet, Prefix::new(0x0a00_0000 << 32, 24));
-        let NhRef::Nh(nh) = k[rt].rt_nhop.get() else { panic!("a prefix route has a nexthop") };
-        let nhg = k.st.nhgrps.iter().next().expect("a multipath route has a group").0;
-        let (fd, inp) = (k.st.v_inet_dp[V4].get(), k.st.pcbs[0].get());
-        let dr = k.st.routers.iter().next().expect("there is a router").0;
-        let pr = k[a6].ia6_ndpr.get();
-        let w = World { ng, ep, tun, a4, a6, ll, pr, dr, rt, nh, nhg, fd, inp, k };
-        assert!(w.k[w.dr].installed.get() && !w.k[w.inp].ro_nh.get().is_null());
-        assert_eq!(check(&w.k), None, "a world in order");
-        w
-    }
-}
-
-/// Checks a kernel as after an operation that nothing else ran beside.
-fn check(k: &K) -> Option<Violation> {
-    check_op(k, &Op::default(), None)
-}
-
-/// Checks a kernel as after this operation with this errno.
-fn check_op(k: &K, op: &Op, errno: Option<i32>) -> Option<Violation> {
-    Freebsd::after_op(k, op, errno, true);
-    k.violation()
-}
+use support::world_freebsd::*;
 
 // ---- programs ---------------------------------------------------------------------
 
@@ -199,24 +78,25 @@ fn each_program_breaks_its_rule_first_and_is_clean_repaired() {
 /// order for it to be broken there.
 type Corruption = (&'static Rule, [u32; 2], fn(&World));
 
-/// What [`Corruption`]s do not say in numbers.
-const ANY: u32 = u32::MAX - 1;
-
-/// Takes flags away.
-fn off(field: &ifscrub::kern::cell::F<u32>, flags: u32) {
-    field.set(field.get() & !flags);
-}
-
-/// Sets flags.
-fn on(field: &ifscrub::kern::cell::F<u32>, flags: u32) {
-    field.set(field.get() | flags);
-}
-
 /// A route to a network that nothing brought, through the nexthop of the prefix route.
 fn stray_route(w: &World) {
     let (k, rt) = (&w.k, uma::alloc(&w.k, |s| &s.rts));
     k[rt].rt_nhop.set(NhRef::Nh(w.nh));
     k[w.nh].nh_refcnt.inc();
+}
+
+/// Makes what a route goes through one path of the user's group; the FIB is to follow.
+fn joins(w: &World, rt: RtId) {
+    let NhRef::Nh(nh) = w.k[rt].rt_nhop.get() else { panic!("it is a path already") };
+    let members = &w.k[w.nhg].nhops;
+    members.iter().find(|m| m.get().is_null()).expect("there is room").set(nh);
+    w.k[rt].rt_nhop.set(NhRef::Nhg(w.nhg));
+    w.k[w.nhg].nhg_refcount.inc();
+    let af = w.k[rt].af.get().index();
+    let fd = w.k.st.v_inet_dp[af].get();
+    w.k.st.rnh_gen_rib[af].inc();
+    w.k[fd].fd_callout_action.set(FdAction::Rebuild);
+    w.k.callout_reset(&w.k[fd].fd_callout, 50);
 }
 
 /// Corruptions that the checks after an operation must find.
@@ -386,10 +266,17 @@ const AT_REST: &[Corruption] = &[
         k[twin].ndpr_stateflags.set(NDPRF_ONLINK);
         k.st.v_nd_prefix.insert_head(0, twin, |i| &k[i].ndpr_entry);
     }),
+    (&inv::I17_ONLINK, [3, 0], |w| {
+        joins(w, rnh_lookup(&w.k, Af::Inet6, w.k[w.pr].ndpr_prefix.get()));
+    }),
     (&inv::I18_IFA_ROUTE, [2, 0], |w| off(&w.k[w.a4].ifa_flags, IFA_ROUTE)),
     (&inv::I18_IFA_ROUTE, [0, 0], |w| w.k[w.a4].bits.set(16)),
+    (&inv::I18_IFA_ROUTE, [3, 0], |w| joins(w, w.rt)),
     (&inv::I18_IFA_RTSELF, [2, 0], |w| off(&w.k[w.a6].ifa_flags, IFA_RTSELF)),
     (&inv::I18_IFA_RTSELF, [0, 0], |w| w.k[w.a6].addr.set(0x2001_0001_0000_0009)),
+    (&inv::I18_IFA_RTSELF, [3, 0], |w| {
+        joins(w, rnh_lookup(&w.k, Af::Inet6, Prefix::new(w.k[w.a6].addr.get(), 64)));
+    }),
     (&inv::I18_INSTALLED, [1, 0], |w| w.k[w.dr].installed.set(false)),
     (&inv::I18_INSTALLED, [0, 0], |w| w.k[w.dr].rtaddr.set(0xfe80 << 48 | 9)),
     (&inv::I19_ONE_INSTANCE, [1, V4 as u32], |w| w.k.st.v_inet_dp[V4].set(FdId::NULL)),
@@ -646,12 +533,6 @@ fn nothing_but(w: &World, name: fn(&World)) {
     detached(&w.k, w.tun);
 }
 
-fn assert_broken(what: &str, found: Option<Violation>, rule: &Rule, numbers: [u32; 2]) {
-    let v = found.unwrap_or_else(|| panic!("{what}: {} is not broken", rule.name));
-    let same = |i: usize| numbers[i] == ANY || v.detail[i] == numbers[i];
-    assert!(v.rule.name == rule.name && same(0) && same(1), "{what}: {v:?}, not {numbers:?}");
-}
-
 #[test]
 fn each_corruption_is_found_at_rest() {
     for (i, (rule, numbers, corrupt)) in AT_REST.iter().enumerate() {
@@ -761,95 +642,6 @@ fn each_thing_that_is_left_at_the_end_is_found() {
     k.st.units.inc();
     inv::audit_end(&k);
     assert_broken("a unit", k.violation(), &inv::LEAK_AT_END, [1, 1 << 5]);
-}
-
-// ---- exceptions -------------------------------------------------------------------
-
-#[test]
-fn the_driver_may_bring_an_interface_up_for_an_address_that_is_refused_later() {
-    // The route to 10.0.0.2/32 is there already, ng0's to itself.
-    let lines = "NGM_MKPEER ng0\nSIOCAIFADDR ng0 10.0.0.2 dst 10.0.0.1\nSIOCIFCREATE epair0a\n\
-                 SIOCAIFADDR epair0a 10.0.0.2 mask /32\n";
-    let k = after(lines, 0);
-    assert_eq!(k.counts().ok, 3, "the last one is refused");
-    let ep = interface(&k, 1);
-    assert!(k[ep].if_flags.get() & IFF_UP != 0, "and yet the interface is up");
-}
-
-#[test]
-fn an_address_that_is_to_be_replaced_may_be_lost_when_the_addition_fails() {
-    let lines = "SIOCIFCREATE epair0a\nSIOCAIFADDR epair0a 10.0.0.1\n\
-                 SIOCAIFADDR epair0a 10.0.0.1 mask /16  fail rt_alloc#1\n";
-    let k = after(lines, 0);
-    assert_eq!((k.counts().ok, k.injected()), (2, 1));
-    let first = k[interface(&k, 1)].if_addrhead.first.get();
-    let mut listed = chain(first, |i| k.st.ifas.raw(i).ifa_link.next.get());
-    assert!(listed.all(|i| k[i].af.get() != Af::Inet), "neither the old one nor the new one");
-    assert_eq!(k.st.notes.replaced.get(), 0, "for that operation only");
-}
-
-#[test]
-fn what_an_interface_brings_with_it_is_excused_when_the_driver_brings_it_up() {
-    let lines = "SIOCIFCREATE epair0a\n\
-                 SIOCAIFADDR_IN6 epair0a 2001:db8:1::1  fail malloc_nd_prefix#1\n";
-    let k = after(lines, 0);
-    assert_eq!((k.counts().ok, k.injected()), (1, 1));
-    let first = k[interface(&k, 1)].if_addrhead.first.get();
-    let listed = chain(first, |i| k.st.ifas.raw(i).ifa_link.next.get());
-    let inet6: Vec<_> =
-        listed.filter(|&i| k[i].af.get() == Af::Inet6).map(|i| k[i].addr.get() >> 48).collect();
-    assert_eq!(inet6, [0xfe80], "its link-local address, and not the one that was asked for");
-}
-
-#[test]
-fn an_epoch_section_that_the_detach_will_wait_for_may_still_add_and_nobody_else() {
-    let dying = || {
-        let w = World::new();
-        on(&w.k[w.tun].if_flags, IFF_DYING);
-        w
-    };
-    let add = |w: &World| inv::added(&w.k, w.tun, ObjRef::of(w.ll), Left::Addrhead);
-    let w = dying();
-    net_epoch_enter(&w.k);
-    add(&w);
-    assert_eq!(w.k.violation(), None);
-    inv::waited(&w.k, w.tun);
-    add(&w);
-    assert_broken("after the wait", w.k.violation(), &inv::I12_ADDED, [Left::Addrhead as u32, 1]);
-    let w = dying();
-    add(&w);
-    assert_broken("outside", w.k.violation(), &inv::I12_ADDED, [Left::Addrhead as u32, 1]);
-}
-
-#[test]
-fn siocifdestroy_of_a_netgraph_interface_is_einval() {
-    let errno_of_last = |lines: &str| {
-        let p = parse(lines);
-        let mut k = Kernel::<Freebsd>::new();
-        let outcome = run(&mut k, &p, Config { record: true, ..Config::default() });
-        assert!(outcome.clean());
-        let trace = outcome.trace.expect("it was recorded");
-        let account = p.ops.len() as u8 - 1;
-        let done = |e: &Event| match e.what {
-            What::Done(errno) if e.account == account => Some(errno),
-            _ => None,
-        };
-        trace.events.iter().find_map(done).expect("it returns")
-    };
-    assert_eq!(errno_of_last("NGM_MKPEER ng0\nSIOCIFDESTROY ng0\n"), 22, "EINVAL");
-    assert_eq!(errno_of_last("SIOCIFDESTROY ng0\n"), 6, "ENXIO, when there is none");
-    assert_eq!(errno_of_last("SIOCIFCREATE tun0\nSIOCIFDESTROY tun0\n"), 0);
-}
-
-#[test]
-fn the_user_may_delete_a_routers_default_route_but_not_an_interface_route() {
-    let k = after(&format!("{WORLD}route_delete ::/0\n"), 0);
-    let (dr, d) = k.st.routers.iter().next().expect("the router is still there");
-    assert!(d.installed.get() && rnh_lookup(&k, Af::Inet6, Prefix::new(0, 0)).is_null());
-    assert_eq!(k.st.notes.user_routers.get(), 1 << dr.slot());
-    let k = after(&format!("{WORLD}route_delete 10.0.0.0/24\n"), 0);
-    assert_eq!(k.st.notes.user_routers.get(), 0);
-    assert!(!rnh_lookup(&k, Af::Inet, Prefix::new(0x0a00_0000 << 32, 24)).is_null());
 }
 
 // ---- completeness -----------------------------------------------------------------

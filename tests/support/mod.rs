@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod world;
+pub mod world_freebsd;
 
 use ifscrub::kern::exec::Outcome;
 use ifscrub::program::{Program, text};

@@ -17,14 +17,19 @@
 //! layout only, and is that module here.
 
 use super::defects as d;
+use super::in_fib_algo::FlmResult::{Rebuild, Success};
+use super::in_fib_algo::{
+    FlmResult, flm_change_rib_item_cb, flm_destroy_cb, flm_dump_rib_item_cb, flm_get_pref,
+    flm_init_cb,
+};
 use super::invariants::rebuild_failed;
 use super::locks;
 use super::nhgrp_ctl::Paths;
 use super::nhop::family;
-use super::nhop_ctl::{free_last_any, hold, nhop_free_any, nhop_ref_any, release_any};
+use super::nhop_ctl::{free_last_any, nhop_free_any, nhop_ref_any, release_any};
 use super::objects::*;
 use super::route_ctl::{RibCmdInfo, Rtm};
-use super::route_tables::{net_epoch_assert, prefixes, rn_match, table};
+use super::route_tables::table;
 use super::subr_epoch::{
     Callback, epoch_drain_callbacks, net_epoch_call, net_epoch_enter, net_epoch_exit,
 };
@@ -74,16 +79,6 @@ const CALLOUT_DELAY_MS: u64 = 50;
 const EVAL_DELAY_MS: u64 = 30_000;
 /// `BEST_DIFF_PERCENT`: by how much a module must be better than the one in use.
 const BEST_DIFF: u32 = 5 * 256 / 100;
-
-/// `enum flm_op_result`, as far as these modules return it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FlmResult {
-    /// `FLM_SUCCESS`.
-    Success,
-    /// `FLM_REBUILD`.
-    Rebuild,
-}
-use FlmResult::{Rebuild, Success};
 
 // ---- nexthops of an instance -------------------------------------------------
 
@@ -303,152 +298,6 @@ pub async fn fib_flush_ifp(k: &K, af: Af, ifp: IfId) {
     }
     k.unlock(locks::rib(af));
     net_epoch_exit(k);
-}
-
-// ---- the modules -------------------------------------------------------------
-
-/// `flm_get_pref`.
-fn flm_get_pref(k: &K, flm: Flm, af: Af) -> u32 {
-    let n = prefixes(k, af);
-    match (flm, af) {
-        (Flm::Radix, _) => 50,
-        (Flm::RadixLockless, Af::Inet) if n < 10 => 250,
-        (Flm::RadixLockless, Af::Inet) => 254 - n / 4,
-        (Flm::RadixLockless, _) if n < 10 => 255,
-        (Flm::RadixLockless, _) => 255 - n / 40,
-    }
-}
-
-/// `lradix4_init`, `lradix6_init`, `radix4_init`, `radix6_init`: allocates the module's
-/// data.
-fn flm_init_cb(k: &K, fd: FdId) -> FlmResult {
-    let af = k[fd].af.get();
-    if k[fd].fd_flm.get() == Flm::Radix {
-        let name = if af == Af::Inet { "radix4_data_alloc" } else { "radix6_data_alloc" };
-        if k.fails(name) {
-            return Rebuild;
-        }
-        k[fd].algo_data.set(true);
-        return Success;
-    }
-    let (name, leak) = match af {
-        Af::Inet => ("lradix4_data_alloc", d::LRADIX4_INIT_LEAK),
-        _ => ("lradix6_data_alloc", d::LRADIX6_INIT_LEAK),
-    };
-    if k.fails(name) {
-        return Rebuild;
-    }
-    let allocated = &k.st.lradix_data[family(af)];
-    allocated.inc();
-    if k.fails("rn_inithead") || k.fails("lradix_mem_alloc") {
-        // The instance does not know of it yet.
-        if !k.on(leak) {
-            allocated.dec();
-        }
-        return Rebuild;
-    }
-    k[fd].algo_data.set(true);
-    Success
-}
-
-/// `flm_destroy_cb`.
-fn flm_destroy_cb(k: &K, fd: FdId) {
-    k[fd].algo_data.set(false);
-    if k[fd].fd_flm.get() == Flm::RadixLockless {
-        k.st.lradix_data[family(k[fd].af.get())].dec();
-    }
-}
-
-/// `flm_dump_rib_item_cb`: one route more for the copy. The RIB is walked in key order.
-fn flm_dump_rib_item_cb(f: &FibData, rt: &Rtentry, slot: usize) -> FlmResult {
-    if f.fd_flm.get() == Flm::RadixLockless {
-        let n = usize::from(f.table_len.get());
-        f.table[n].set(FibEntry::new(rt.rt_dst.get(), slot as u8));
-        f.table_len.inc();
-    }
-    Success
-}
-
-/// `flm_change_rib_item_cb`.
-fn flm_change_rib_item_cb(k: &K, fd: FdId) -> FlmResult {
-    match k[fd].fd_flm.get() {
-        Flm::RadixLockless => Rebuild,
-        Flm::Radix => Success,
-    }
-}
-
-/// Names of the yield points of a lookup.
-#[derive(Debug)]
-pub struct Lookup {
-    /// Between loading the datapath's pointer and following it.
-    pub dp: &'static str,
-    /// Between finding a nexthop and following it.
-    pub nhop: &'static str,
-}
-
-/// What `fib4_lookup` and `fib6_lookup` have in common.
-pub async fn fib_lookup(k: &K, af: Af, dst: Addr, names: &'static Lookup) -> NhId {
-    net_epoch_assert(k);
-    let fd = k.st.v_inet_dp[family(af)].get();
-    if fd.is_null() {
-        return NhId::NULL;
-    }
-    // The function stands beside the pointer, not in what that points to.
-    let nh = match k.st.fds.raw(fd).fd_flm.get() {
-        Flm::RadixLockless => {
-            let _fd = k.hold(ObjRef::of(fd), false);
-            k.yield_at(names.dp).await;
-            lradix_lookup(k, fd, dst)
-        }
-        Flm::Radix => {
-            k.yield_at(names.dp).await;
-            radix_lookup(k, af, dst).await
-        }
-    };
-    if nh.is_null() {
-        return NhId::NULL;
-    }
-    let found = hold(k, nh, false);
-    k.yield_at(names.nhop).await;
-    let nh = nhop_select(k, nh, dst);
-    drop(found);
-    let _nh = k.hold(ObjRef::of(nh), false);
-    let ifp = k[nh].nh_ifp.get();
-    // RT_LINK_IS_UP
-    if k[ifp].if_cap_linkstate.get() && !k[ifp].if_link_state_up.get() {
-        return NhId::NULL;
-    }
-    nh
-}
-
-/// `lradix4_lookup`, `lradix6_lookup`: in the instance's copy.
-fn lradix_lookup(k: &K, fd: FdId, dst: Addr) -> NhRef {
-    let f = &k[fd];
-    let entries = f.table[..usize::from(f.table_len.get())].iter().map(|e| e.get());
-    let longest = entries.filter(|e| e.dst().covers(dst)).max_by_key(|e| e.bits);
-    longest.map_or(NhRef::Null, |e| f.nh_idx[usize::from(e.slot)].get())
-}
-
-/// `radix4_lookup`, `radix6_lookup`: in the RIB.
-async fn radix_lookup(k: &K, af: Af, dst: Addr) -> NhRef {
-    k.lock_shared(locks::rib(af)).await;
-    let rt = rn_match(k, af, dst);
-    let nh = if rt.is_null() { NhRef::Null } else { k[rt].rt_nhop.get() };
-    k.unlock(locks::rib(af));
-    nh
-}
-
-/// `nhop_select`: one path of a group; always the same for one destination.
-pub fn nhop_select(k: &K, nh: NhRef, dst: Addr) -> NhId {
-    match nh {
-        NhRef::Null => NhId::NULL,
-        NhRef::Nh(nh) => nh,
-        NhRef::Nhg(nhg) => {
-            let n = k[nhg].nhops.iter().take_while(|nh| !nh.get().is_null()).count();
-            let flow = (dst ^ dst >> 32) as usize;
-            k[nhg].nhops[flow % n.max(1)].get()
-        }
-    }
 }
 
 // ---- instances ---------------------------------------------------------------

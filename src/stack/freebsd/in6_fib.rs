@@ -1,8 +1,8 @@
-//! `sys/netinet6/in6_fib.c`, `in6_fib_algo.c`: IPv6 lookup.
+//! `sys/netinet6/in6_fib.c`: IPv6 lookup.
 
 use super::K;
 use super::defects as d;
-use super::fib_algo::{Lookup, fib_lookup};
+use super::in_fib::{Lookup, fib_lookup};
 use super::objects::*;
 use crate::kern::trace::Func;
 

@@ -54,6 +54,7 @@ pub mod in6_mcast;
 pub mod in6_src;
 pub mod in_c;
 pub mod in_fib;
+pub mod in_fib_algo;
 pub mod in_mcast;
 pub mod in_pcb;
 pub mod invariants;

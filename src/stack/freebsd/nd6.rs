@@ -17,12 +17,12 @@ use super::in6_c::{in6_purgeaddr, is_linklocal};
 use super::in6_fib::fib6_lookup;
 use super::invariants;
 use super::ip_output::if_output;
-use super::locks::{self, IN6_CONTROL, ND6, ND6_EXPIRE};
+use super::locks::{self, IN6_CONTROL, ND6, ND6_EXPIRE, ND6_ONLINK};
 use super::nd6_nbr::{nd6_dad_find, nd6_dad_start, would_start};
 use super::nd6_rtr::{
-    defrouter_lookup, defrouter_lookup_locked, defrouter_rele, defrouter_select_fib,
-    expire_prefixes, nd6_defrouter_purge, nd6_defrouter_timer, pfxlist_onlink_check,
-    purge_prefixes, rt6_flush,
+    Unlinked, defrouter_lookup, defrouter_lookup_locked, defrouter_rele, defrouter_select_fib,
+    nd6_defrouter_purge, nd6_defrouter_timer, nd6_prefix_del, nd6_prefix_offlink, nd6_prefix_ref,
+    nd6_prefix_rele, nd6_prefix_unlink, pfxlist_onlink_check, rt6_flush,
 };
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
@@ -117,6 +117,50 @@ async fn lock_expiry(k: &K) -> bool {
 fn unlock_expiry(k: &K, serialized: bool) {
     if serialized {
         k.unlock(ND6_EXPIRE);
+    }
+}
+
+/// The prefix loop of `nd6_timer`: those whose time is over go when no address uses them,
+/// and off link before that.
+async fn expire_prefixes(k: &K) {
+    let mut prl = Unlinked::<NdPrefix, 16>::new();
+    k.lock(ND6).await;
+    'restart: loop {
+        let mut pr = k.st.v_nd_prefix.first[0].get();
+        while !pr.is_null() && k.fuel() {
+            let next = k[pr].ndpr_entry.next.get();
+            let expire = k[pr].ndpr_expire.get();
+            if expire == 0 || k.now() <= expire {
+                pr = next;
+                continue;
+            }
+            if k[pr].ndpr_addrcnt.get() == 0 {
+                nd6_prefix_unlink(k, pr);
+                prl.push(k, pr);
+            } else if k[pr].ndpr_stateflags.get() & NDPRF_ONLINK != 0 {
+                let genid = k.st.v_nd6_list_genid.get();
+                nd6_prefix_ref(k, pr);
+                let held = k.hold(ObjRef::of(pr), true);
+                k.unlock(ND6);
+                k.yield_at("nd6_timer:nd6_prefix_offlink").await;
+                k.lock(ND6_ONLINK).await;
+                nd6_prefix_offlink(k, pr).await;
+                k.unlock(ND6_ONLINK);
+                k.lock(ND6).await;
+                drop(held);
+                nd6_prefix_rele(k, pr);
+                if genid != k.st.v_nd6_list_genid.get() {
+                    continue 'restart;
+                }
+            }
+            pr = next;
+        }
+        break;
+    }
+    k.unlock(ND6);
+    for (pr, list_ref) in prl.all.into_iter().rev().flatten() {
+        k.yield_at("nd6_timer:nd6_prefix_del").await;
+        nd6_prefix_del(k, pr, list_ref).await;
     }
 }
 
@@ -248,11 +292,32 @@ pub async fn nd6_purge(k: &K, ifp: IfId) {
     nd6_defrouter_purge(k, ifp).await;
     k.yield_at("nd6_purge:nd6_prefix_unlink").await;
     let serialized = lock_expiry(k).await;
-    purge_prefixes(k, |pr| k[pr].ndpr_ifp.get() == ifp).await;
+    purge_prefixes(k, ifp).await;
     unlock_expiry(k, serialized);
     k.yield_at("nd6_purge:ND_IFINFO").await;
     if accepts_rtadv(k, ifp) {
         defrouter_select_fib(k).await;
+    }
+}
+
+/// The prefixes of `ifp` are unlinked and deleted.
+async fn purge_prefixes(k: &K, ifp: IfId) {
+    let mut prl = Unlinked::<NdPrefix, 16>::new();
+    k.lock(ND6).await;
+    let mut pr = k.st.v_nd_prefix.first[0].get();
+    while !pr.is_null() && k.fuel() {
+        let next = k[pr].ndpr_entry.next.get();
+        if k[pr].ndpr_ifp.get() == ifp {
+            nd6_prefix_unlink(k, pr);
+            prl.push(k, pr);
+        }
+        pr = next;
+    }
+    k.unlock(ND6);
+    // LIST_INSERT_HEAD, LIST_FIRST: the last one comes first.
+    for (pr, list_ref) in prl.all.into_iter().rev().flatten() {
+        k.yield_at("nd6_purge:nd6_prefix_del").await;
+        nd6_prefix_del(k, pr, list_ref).await;
     }
 }
 

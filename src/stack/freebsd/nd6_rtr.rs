@@ -513,17 +513,20 @@ async fn defrtrlist_update(k: &K, ifp: IfId, addr: Addr, lifetime: u16) -> DrId 
 
 /// Routers or prefixes that were unlinked together, with the references of their lists:
 /// the list on the original's stack.
-struct Unlinked<'k, T, const N: usize> {
-    all: [Option<(Id<T>, Hold<'k>)>; N],
+pub struct Unlinked<'k, T, const N: usize> {
+    /// In the order in which they were unlinked.
+    pub all: [Option<(Id<T>, Hold<'k>)>; N],
     len: usize,
 }
 
 impl<'k, T: Object, const N: usize> Unlinked<'k, T, N> {
-    fn new() -> Self {
+    /// None yet.
+    pub fn new() -> Self {
         Unlinked { all: std::array::from_fn(|_| None), len: 0 }
     }
 
-    fn push(&mut self, k: &'k K, id: Id<T>) {
+    /// One more.
+    pub fn push(&mut self, k: &'k K, id: Id<T>) {
         if self.len < N {
             self.all[self.len] = Some((id, k.hold(ObjRef::of(id), true)));
             self.len += 1;
@@ -1040,71 +1043,4 @@ async fn onlink_elsewhere(k: &K, pr: PrId) -> bool {
     }
     k.unlock(ND6);
     moved
-}
-
-// ---- the timer, and the end of an interface ---------------------------------------------
-
-/// The prefixes that `wanted` names are unlinked and deleted.
-pub async fn purge_prefixes(k: &K, wanted: impl Fn(PrId) -> bool) {
-    let mut prl = Unlinked::<NdPrefix, 16>::new();
-    k.lock(ND6).await;
-    let mut pr = k.st.v_nd_prefix.first[0].get();
-    while !pr.is_null() && k.fuel() {
-        let next = k[pr].ndpr_entry.next.get();
-        if wanted(pr) {
-            nd6_prefix_unlink(k, pr);
-            prl.push(k, pr);
-        }
-        pr = next;
-    }
-    k.unlock(ND6);
-    // LIST_INSERT_HEAD, LIST_FIRST: the last one comes first.
-    for (pr, list_ref) in prl.all.into_iter().rev().flatten() {
-        k.yield_at("nd6_purge:nd6_prefix_del").await;
-        nd6_prefix_del(k, pr, list_ref).await;
-    }
-}
-
-/// The prefix loop of `nd6_timer`: those whose time is over go when no address uses them,
-/// and off link before that.
-pub async fn expire_prefixes(k: &K) {
-    let mut prl = Unlinked::<NdPrefix, 16>::new();
-    k.lock(ND6).await;
-    'restart: loop {
-        let mut pr = k.st.v_nd_prefix.first[0].get();
-        while !pr.is_null() && k.fuel() {
-            let next = k[pr].ndpr_entry.next.get();
-            let expire = k[pr].ndpr_expire.get();
-            if expire == 0 || k.now() <= expire {
-                pr = next;
-                continue;
-            }
-            if k[pr].ndpr_addrcnt.get() == 0 {
-                nd6_prefix_unlink(k, pr);
-                prl.push(k, pr);
-            } else if k[pr].ndpr_stateflags.get() & NDPRF_ONLINK != 0 {
-                let genid = k.st.v_nd6_list_genid.get();
-                nd6_prefix_ref(k, pr);
-                let held = k.hold(ObjRef::of(pr), true);
-                k.unlock(ND6);
-                k.yield_at("nd6_timer:nd6_prefix_offlink").await;
-                k.lock(ND6_ONLINK).await;
-                nd6_prefix_offlink(k, pr).await;
-                k.unlock(ND6_ONLINK);
-                k.lock(ND6).await;
-                drop(held);
-                nd6_prefix_rele(k, pr);
-                if genid != k.st.v_nd6_list_genid.get() {
-                    continue 'restart;
-                }
-            }
-            pr = next;
-        }
-        break;
-    }
-    k.unlock(ND6);
-    for (pr, list_ref) in prl.all.into_iter().rev().flatten() {
-        k.yield_at("nd6_timer:nd6_prefix_del").await;
-        nd6_prefix_del(k, pr, list_ref).await;
-    }
 }

@@ -414,3 +414,18 @@ async fn finalize_nhop<'k>(k: &'k K, nh: NhId, in_hand: Hold<'k>) -> i32 {
     }
     error
 }
+
+// ---- paths -------------------------------------------------------------------
+
+/// `nhop_select`: one path of a group; always the same for one destination.
+pub fn nhop_select(k: &K, nh: NhRef, dst: Addr) -> NhId {
+    match nh {
+        NhRef::Null => NhId::NULL,
+        NhRef::Nh(nh) => nh,
+        NhRef::Nhg(nhg) => {
+            let n = k[nhg].nhops.iter().take_while(|nh| !nh.get().is_null()).count();
+            let flow = (dst ^ dst >> 32) as usize;
+            k[nhg].nhops[flow % n.max(1)].get()
+        }
+    }
+}
