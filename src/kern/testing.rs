@@ -359,10 +359,6 @@ impl Stack for Toy {
     fn audit_end(k: &K) {
         k.st.log.borrow_mut().push("audit".to_string());
     }
-    fn fingerprint(_: &Kernel<Self>) -> u64 {
-        0
-    }
-
     fn describe(_: &K, _: ObjRef) -> Vec<String> {
         Vec::new()
     }

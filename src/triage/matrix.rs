@@ -346,7 +346,6 @@ mod tests {
         let toy: Box<dyn Machine> = Box::new(Kernel::<Toy>::new());
         for m in stacks.chain([toy]) {
             let repairs = sets::of_kind(m.defects(), Kind::Repair);
-            assert!(m.defects().len() <= 64, "a set of defects is a u64");
             let known = u64::MAX >> (64 - m.defects().len());
             let proposals = m.proposals();
             assert!(proposals.len() <= 8, "every combination is tried");

@@ -332,10 +332,6 @@ impl Stack for Toy {
         }
     }
 
-    fn fingerprint(_: &Kernel<Self>) -> u64 {
-        0
-    }
-
     fn describe(k: &K, obj: ObjRef) -> Vec<String> {
         let c = k.st.cartons.raw(Id::new(obj.slot, obj.generation));
         vec![format!("refs {} grown {}", c.refs.get(), c.grown.get())]

@@ -568,6 +568,9 @@ pub static DEFECTS: &[Defect] = &[
     ),
 ];
 
+// A set of defects is a u64.
+const _: () = assert!(DEFECTS.len() <= 64);
+
 #[cfg(test)]
 mod tests {
     use super::*;

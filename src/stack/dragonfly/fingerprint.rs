@@ -5,7 +5,8 @@
 //! starts from the roots (lists, tables, sockets, caches) in their own order, numbers
 //! each object when it first meets it, and hashes living fields only, pointers as
 //! numbers and deadlines as what is left of them. Two states with one fingerprint behave
-//! alike; snapshots and exhaustive search rest on that.
+//! alike. That is for an exhaustive search, which does not exist yet: only the tests here
+//! call it.
 
 use super::K;
 use super::objects::*;

@@ -783,6 +783,9 @@ pub static DEFECTS: &[Defect] = &[
     },
 ];
 
+// A set of defects is a u64.
+const _: () = assert!(DEFECTS.len() <= 64);
+
 /// The repairs that the report led to. With D repaired (F2) there is nothing that F1 could
 /// defer.
 pub static PROPOSALS: &[Proposal] = &[

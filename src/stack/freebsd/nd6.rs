@@ -103,9 +103,10 @@ pub async fn nd6_timer(k: &K) {
     k.callout_reset(&k.st.v_nd6_timer_ch, PRUNE);
 }
 
-/// The repair of ND6_TIMER_PREFIXES_UNSERIALIZED: who unlinks prefixes in order to delete
-/// them keeps the lock until they are, so that a detach finds a prefix on the list or waits
-/// until it is deleted. Whether the lock was taken.
+/// The repair of ND6_TIMER_PREFIXES_UNSERIALIZED: the timer and the end of an interface keep
+/// the lock from unlinking prefixes to their deletion, so that a detach finds a prefix on
+/// the list or waits until it is deleted. `in6_purgeifaddr` does without: it is called by
+/// the detach itself, or by who has a reference on the interface. Whether the lock was taken.
 async fn lock_expiry(k: &K) -> bool {
     let serialized = !k.on(d::ND6_TIMER_PREFIXES_UNSERIALIZED);
     if serialized {
@@ -123,7 +124,7 @@ fn unlock_expiry(k: &K, serialized: bool) {
 /// The prefix loop of `nd6_timer`: those whose time is over go when no address uses them,
 /// and off link before that.
 async fn expire_prefixes(k: &K) {
-    let mut prl = Unlinked::<NdPrefix, 16>::new();
+    let mut prl = Unlinked::<NdPrefix, 16>::default();
     k.lock(ND6).await;
     'restart: loop {
         let mut pr = k.st.v_nd_prefix.first[0].get();
@@ -302,7 +303,7 @@ pub async fn nd6_purge(k: &K, ifp: IfId) {
 
 /// The prefixes of `ifp` are unlinked and deleted.
 async fn purge_prefixes(k: &K, ifp: IfId) {
-    let mut prl = Unlinked::<NdPrefix, 16>::new();
+    let mut prl = Unlinked::<NdPrefix, 16>::default();
     k.lock(ND6).await;
     let mut pr = k.st.v_nd_prefix.first[0].get();
     while !pr.is_null() && k.fuel() {

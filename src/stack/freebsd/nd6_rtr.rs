@@ -519,12 +519,13 @@ pub struct Unlinked<'k, T, const N: usize> {
     len: usize,
 }
 
-impl<'k, T: Object, const N: usize> Unlinked<'k, T, N> {
-    /// None yet.
-    pub fn new() -> Self {
+impl<T: Object, const N: usize> Default for Unlinked<'_, T, N> {
+    fn default() -> Self {
         Unlinked { all: std::array::from_fn(|_| None), len: 0 }
     }
+}
 
+impl<'k, T: Object, const N: usize> Unlinked<'k, T, N> {
     /// One more.
     pub fn push(&mut self, k: &'k K, id: Id<T>) {
         if self.len < N {
@@ -551,7 +552,7 @@ pub async fn nd6_defrouter_purge(k: &K, ifp: IfId) {
 
 /// Unlinks the routers that one test after the other names, then deletes them.
 async fn purge_defrouters(k: &K, tests: [&dyn Fn(DrId) -> bool; 2]) {
-    let mut drq = Unlinked::<NdDefrouter, 8>::new();
+    let mut drq = Unlinked::<NdDefrouter, 8>::default();
     k.lock(ND6).await;
     for test in tests {
         let mut dr = k.st.v_nd6_defrouter.first.get();

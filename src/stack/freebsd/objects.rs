@@ -147,7 +147,7 @@ pub type ScId = Id<Softc>;
 /// Pointer to a netgraph node.
 pub type NodeId = Id<NgNode>;
 
-/// Class names, by [`Object::CLASS`].
+/// Class names, by [`CLASS`](crate::kern::slab::Object::CLASS).
 pub static CLASSES: &[&str] = &[
     "ifnet",
     "in6_ifextra",
