@@ -25,8 +25,9 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 # What libFuzzer says while it runs, and what ends a report.
 STATUS_LINE = re.compile(r"^#\d+\s.*?ft: (\d+)", re.MULTILINE)
-# libFuzzer's exit codes.
-CRASHED, TIMED_OUT, OUT_OF_MEMORY = 77, 70, 71
+# Exit codes of a target of libFuzzer: a finding, a signal from outside; ours for a setting that
+# it refuses.
+CRASHED, INTERRUPTED, REFUSED = 77, 72, 2
 
 # Enough of a worker's words to have the last report whole.
 TAIL = 1 << 19
@@ -173,12 +174,10 @@ class LibFuzzer(Worker):
         super().__init__(name, folder)
         self.target = target
         self.corpus = corpus
-        self.starts = 0
 
     def start(self, seed, defects, kernel):
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "new").mkdir(exist_ok=True)
-        self.starts += 1
         env = environment(defects, kernel)
         self.launch([self.target, f"-artifact_prefix={self.folder}/new/",
                      "-reload=1", f"-seed={seed}", f"-timeout={TIMEOUT_SECONDS}", self.corpus], env)
@@ -230,6 +229,15 @@ def afl_environment(mutator, defects, kernel):
         AFL_SYNC_TIME="1", AFL_FUZZER_STATS_UPDATE_INTERVAL="5")
 
 
+def afl_stats(folder):
+    """The statistics of an instance of AFL++, as it has written them; none before that."""
+    try:
+        text = (folder / "fuzzer_stats").read_text()
+    except OSError:
+        return {}
+    return dict(re.findall(r"^(\w+) *: *(.*)$", text, re.MULTILINE))
+
+
 class Afl(Worker):
     """An instance of afl-fuzz: the main one, or one of its secondaries. Findings do not end
     it. It has a queue of its own, which the campaign copies to the shared corpus."""
@@ -275,12 +283,7 @@ class Afl(Worker):
 
     def stat(self, name):
         """A number of its statistics."""
-        try:
-            text = (self.out() / "fuzzer_stats").read_text()
-        except OSError:
-            return 0
-        found = re.search(rf"^{name} *: *(\d+)", text, re.MULTILINE)
-        return int(found.group(1)) if found else 0
+        return int(afl_stats(self.out()).get(name) or 0)
 
     def look(self):
         self.features = self.stat("edges_found") or self.features
