@@ -10,6 +10,7 @@ DIR/workers/        where the engines work; what is left there is taken over at 
                     bin/ has the programs of this start, so that a build does not change them
                     under it, tmp/ the files that are not whole yet
 DIR/reserve         room for the last words when the disk is full
+DIR/lock            held by the campaign that runs
 
 Nothing is kept in memory alone: which defects are off, what was found and how long it took
 follow from the lines in these files, so that a campaign that was killed goes on. A file
@@ -27,12 +28,13 @@ from collections import deque
 from pathlib import Path
 
 from common import ROOT, call, catalogue, die, json_of, table
-from engines import CRASHED, LibFuzzer
+from engines import CRASHED, INTERRUPTED, REFUSED, LibFuzzer
 from reach import Reach
 from status import Status
-from terminal import Terminal, signed
+from terminal import Terminal, short
 from triage import FROM_OUTSIDE, Triage
-from whole import DiskFull, Lines, contents, files_in, no_room, patiently, sha1, write_whole
+from whole import (SHA1, DiskFull, Lines, contents, files_in, free_mb, no_room, patiently, sha1,
+                   write_whole)
 
 PROGRESS_EVERY = 10
 # A pause after words of the engines have come: libFuzzer says a line for each new program, and
@@ -53,7 +55,6 @@ SAME_SIGNATURE = 1000
 FRUITLESS = 5
 LIVED = 5
 RESERVE = 1 << 20
-SHA1 = re.compile(r"[0-9a-f]{40}")
 # What the engine calls it, whether it may be torn, and the SHA-1 of what it holds.
 ARTIFACT = re.compile(r"(\w+)-(left-)?([0-9a-f]{40})")
 
@@ -74,6 +75,8 @@ class Campaign:
         self.args = args
         self.terminal = Terminal()
         self.interrupted = False
+        # Whether the status has a line of this start.
+        self.begun = False
         self.workers = []
         self.pending = []
         self.triaging = None
@@ -81,11 +84,17 @@ class Campaign:
         self.alone = set()
         self.put_off = []
         self.known = {}
+        # In the order in which they were credited.
+        self.credited = {}
         self.duplicates = {}
         self.in_round = set()
         self.fruitless = 0
         self.seeds_used = 0
         self.rss_mb = self.peak_kb = 0
+        # Which defects are on, and will be from the next round.
+        self.on = self.next_on = []
+        self.goals, self.found, self.unfound = [], [], []
+        self.reach = None
         self.corpus, self.artifacts = folder / "corpus", folder / "artifacts"
         self.findings, self.scratch = folder / "findings", folder / "workers"
         self.unfinished, self.programs = self.scratch / "tmp", self.scratch / "bin"
@@ -100,6 +109,7 @@ class Campaign:
         self.check_room()
         self.reserve()
         self.status = Status(folder / "status.jsonl")
+        self.base_executions = self.status.executions
         self.triaged = Lines(folder / "triaged.jsonl")
         self.triaged.heal()
 
@@ -140,13 +150,8 @@ class Campaign:
         self.programs.mkdir(exist_ok=True)
         return Path(shutil.copy2(program, self.programs / program.name))
 
-    def free_mb(self):
-        about = os.statvfs(self.folder)
-        return about.f_bavail * about.f_frsize >> 20
-
     def check_room(self):
-        free = self.free_mb()
-        if free < self.args.min_free:
+        if free_mb(self.folder) < self.args.min_free:
             raise DiskFull(self.folder)
 
     def reserve(self):
@@ -161,9 +166,8 @@ class Campaign:
 
     def take_over(self):
         """Puts in order what a start before this one has left."""
-        for folder in (self.corpus, self.artifacts, *self.findings.glob("*")):
-            for file in folder.glob(".*.tmp"):
-                file.unlink(missing_ok=True)
+        for file in self.findings.glob("*/.*.tmp"):
+            file.unlink(missing_ok=True)
         self.mend_corpus()
         for line in self.status.findings:
             self.known[line["signature"]] = line["credit"]
@@ -282,11 +286,15 @@ class Campaign:
         files, self.pending = self.pending[:max(n, 1)], self.pending[max(n, 1):]
         programs = []
         for file in files:
-            kind = file.name.split("-")[0]
+            kind, left, _ = ARTIFACT.fullmatch(file.name).groups()
             if kind == "crash":
                 programs.append(file)
             elif kind == "slow":
                 self.note(file, "slow", [])
+            elif left:
+                self.terminal.say(f"{file}: AFL++ took it for a hang and was killed: it may be torn, "
+                                  "and is passed over")
+                self.note(file, "left", [])
             else:
                 self.harness_bug(file, f"harness/{kind}")
         if programs:
@@ -353,27 +361,17 @@ class Campaign:
             signature = about["signature"]
             if signature not in self.known:
                 f = by_signature[signature]
-                self.known[signature] = f["credit"]
-                self.in_round.update(f["credit"])
-                line = self.status.say(
-                    "finding", round=self.status.round, executions=self.executions(),
-                    signature=signature, credit=f["credit"], operations=f["operations"],
-                    file=f"findings/{f['file']}", report=f"findings/{f['report']}")
-                self.status.findings.append(line)
-                self.terminal.say(f"found {signature} after {line['executions']} programs, "
-                                  f"{line['seconds']:.1f} s; {f['operations']} operations: "
-                                  f"{self.folder / line['file']}", bold=True)
+                self.announce(signature, f["credit"], f["operations"], f"findings/{f['file']}",
+                              f"findings/{f['report']}")
             self.note(file, signature, about["credit"])
         self.left(told["kernels"])
 
     def left(self, kernels):
         """Which defects are on from now on."""
-        on = [id for k in kernels for id in k["on"]]
+        self.next_on = [id for k in kernels for id in k["on"]]
         self.goals = [id for k in kernels for id in k["goals"]]
         self.found = [id for k in kernels for id in k["found"]]
         self.unfound = [id for k in kernels for id in k["unfound"]]
-        if on != self.on:
-            self.next_on = on
 
     def note(self, file, signature, credit):
         """This artifact needs no more looking at. Of one signature only so many are kept."""
@@ -385,14 +383,19 @@ class Campaign:
 
     def harness_bug(self, file, signature):
         if signature not in self.known:
-            self.known[signature] = []
-            line = self.status.say(
-                "finding", round=self.status.round, executions=self.executions(),
-                signature=signature, credit=[], operations=None,
-                file=f"artifacts/{file.name}", report=None)
-            self.status.findings.append(line)
-            self.terminal.say(f"found {signature}: {file}", bold=True)
+            self.announce(signature, [], None, f"artifacts/{file.name}", None)
         self.note(file, signature, [])
+
+    def announce(self, signature, credit, operations, file, report):
+        """Tells of a signature that is new."""
+        self.known[signature] = credit
+        self.in_round.update(credit)
+        line = self.status.say(
+            "finding", round=self.status.round, executions=self.executions(), signature=signature,
+            credit=credit, operations=operations, file=file, report=report)
+        size = f"; {operations} operations" if operations is not None else ""
+        self.terminal.say(f"found {signature} after {line['executions']} programs, "
+                          f"{line['seconds']:.1f} s{size}: {self.folder / file}", bold=True)
 
     # Workers.
 
@@ -422,9 +425,9 @@ class Campaign:
             self.fruitless = 0
         else:
             self.fruitless += 1
-        if self.fruitless >= FRUITLESS or code == 2 and not found:
+        if self.fruitless >= FRUITLESS or code == REFUSED and not found:
             self.give_up(w, code)
-        if not found and code not in (0, 72):
+        if not found and code not in (0, INTERRUPTED):
             self.terminal.say(f"{w.name} ended with {code} and is started again")
         self.start_worker(w)
 
@@ -445,15 +448,11 @@ class Campaign:
 
     def run(self, make_workers):
         """Until it is over; returns the reason."""
-        # In the order in which they were credited.
-        self.credited = {}
-        self.base_executions = self.status.executions
         self.take_over()
         self.command = self.adopt(self.command)
         self.version = call([self.command, "--version"]).split()[-1]
         self.check_credited()
-        kernels = json_of([*self.triage_command()])["kernels"]
-        self.on = self.next_on = [id for k in kernels for id in k["on"]]
+        kernels = json_of(self.triage_command())["kernels"]
         self.left(kernels)
         self.on = self.next_on
         self.workers = make_workers(self)
@@ -463,6 +462,7 @@ class Campaign:
         self.status.say("start", version=self.version, kernel=", ".join(self.fuzzed),
                         engine=self.args.engine, jobs=self.args.jobs, defects=self.goals,
                         corpus=str(self.corpus))
+        self.begun = True
         try:
             reason = self.rounds()
             self.stop_workers()
@@ -501,10 +501,7 @@ class Campaign:
         pipes = {w.child.stdout: w for w in self.workers}
         if self.triaging:
             pipes.update((p, None) for p in self.triaging.pipes())
-        try:
-            ready, _, _ = select.select(list(pipes), [], [], 0.2)
-        except InterruptedError:
-            return
+        ready, _, _ = select.select(list(pipes), [], [], 0.2)
         for pipe in ready:
             w = pipes[pipe]
             if w is None:
@@ -585,7 +582,7 @@ class Campaign:
                         rss_mb=self.rss_mb, workers=len(self.workers))
 
     def line(self):
-        words = [f"{self.status.seconds():.0f} s", f"{signed(self.executions())} programs",
+        words = [f"{self.status.seconds():.0f} s", f"{short(self.executions())} programs",
                  f"{self.rate():.0f} a second", f"{len(self.known)} signatures"]
         if self.goals:
             words.append(f"round {self.status.round}, {len(self.unfound)} of "
