@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from common import SIGNATURE, environment, report_of
-from whole import files_in, link_or_copy
+from whole import contents, files_in, link_or_copy, sha1
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -38,6 +38,11 @@ TIMEOUT_SECONDS = 25
 
 # A program has at most a header and 64 operations of eight bytes.
 LONGEST = 520
+
+
+# What ends a process without its doing. Other signals are its own fault.
+FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT,
+                signal.SIGXCPU)
 
 
 def die_with_parent():
@@ -62,6 +67,35 @@ def resident_kb(pid):
         return 0
     found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
     return int(found.group(1)) if found else 0
+
+
+def of_libfuzzer(files):
+    """What files of its findings hold, as (kind, data); torn ones are passed over, because their
+    names say what they must hold."""
+    for file in files:
+        data = contents(file)
+        if data is not None and file.name.endswith(sha1(data)):
+            yield file.name.split("-")[0], data
+
+
+def self_inflicted(name):
+    """Whether the target has ended by itself with this input, as AFL++ calls it: a target that
+    somebody else kills looks like a crash to AFL++."""
+    found = re.search(r",sig:(\d+)", name)
+    return not found or int(found.group(1)) not in FROM_OUTSIDE
+
+
+def of_afl(queue, crashes, hangs, ended_well):
+    """What files of an instance of AFL++ hold, as (kind, data). Its names do not say what that
+    must be: an instance that was killed, or had no room, may have left a torn one, which is told
+    by its kind, or an empty one, which has no data."""
+    for file in queue:
+        if data := contents(file):
+            yield "input", data
+    for kind, files in (("crash", crashes), ("timeout", hangs)):
+        for file in files:
+            whole = ended_well and self_inflicted(file.name)
+            yield kind if whole else f"{kind}-left", contents(file) or None
 
 
 class Count:
@@ -129,6 +163,17 @@ class Worker:
     def hear(self, words):
         """Takes notice of words that have just come."""
 
+    def signature(self):
+        """Of the finding that the process has ended with, if it came to say it."""
+
+    def program(self):
+        """The text of the program in the report that the process has ended with."""
+
+    def taken(self, settled):
+        """What it has found and nobody has taken yet, as (kind, data), where a kind is `input` or
+        an artifact's; `settled`: it goes on, so only what is not being written any more."""
+        raise NotImplementedError
+
     def look(self):
         """Takes notice of what the process does not say, now and then."""
 
@@ -187,22 +232,21 @@ class LibFuzzer(Worker):
             self.features = max(self.features or 0, int(found.group(1)))
 
     def signature(self):
-        """Of the finding that the process has ended with, if it came to say it."""
         found = SIGNATURE.search(report_of(self.text()))
         return found.group(1) if found else None
 
     def program(self):
-        """The text of the program in the report that the process has ended with."""
         report = report_of(self.text())
         start = report.rfind("\n# ifscrub ")
         if start < 0:
             return None
         return report[start + 1:].split("\n\n")[0].rstrip() + "\n"
 
-    def found(self):
-        """The files of findings."""
-        new = self.folder / "new"
-        return sorted(new.iterdir()) if new.is_dir() else []
+    def taken(self, settled):
+        # It ends with what it finds.
+        for file in sorted((self.folder / "new").glob("*")) if not settled else ():
+            yield from of_libfuzzer([file])
+            file.unlink()
 
 
 # Longest program, and time for one.
@@ -291,6 +335,10 @@ class Afl(Worker):
     def resident_kb(self):
         pids = [self.child.pid, self.stat("target_pid")] if self.child else []
         return max((resident_kb(pid) for pid in pids if pid), default=0)
+
+    def taken(self, settled):
+        fresh = (self.fresh(folder, settled) for folder in ("queue", "crashes", "hangs"))
+        return of_afl(*fresh, self.ended_well())
 
     def fresh(self, folder, settled):
         """Files of a folder of the instance that have not been taken yet; `settled`: only
