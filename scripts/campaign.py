@@ -1,4 +1,4 @@
-"""A campaign of guided engines: what it keeps, and how it goes on.
+"""A campaign of guided engines: its folder, its workers, its rounds.
 
 DIR/campaign.json   what it is about; written once
 DIR/corpus/         the shared corpus; a file is called by the SHA-1 of what it holds
@@ -10,6 +10,7 @@ DIR/workers/        where the engines work; what is left there is taken over at 
                     bin/ has the programs of this start, so that a build does not change them
                     under it, tmp/ the files that are not whole yet
 DIR/reserve         room for the last words when the disk is full
+DIR/lock            held by the campaign that runs
 
 Nothing is kept in memory alone: which defects are off, what was found and how long it took
 follow from the lines in these files, so that a campaign that was killed goes on. A file
@@ -26,13 +27,14 @@ import time
 from collections import deque
 from pathlib import Path
 
-from common import ROOT, call, catalogue, die, json_of, table
-from engines import CRASHED, LibFuzzer
+from artifacts import Artifacts
+from common import ROOT, call, die, table
+from engines import CRASHED, INTERRUPTED, REFUSED, of_afl, of_libfuzzer
 from reach import Reach
 from status import Status
-from terminal import Terminal, signed
-from triage import FROM_OUTSIDE, Triage
-from whole import DiskFull, Lines, contents, files_in, no_room, patiently, sha1, write_whole
+from terminal import Terminal, short
+from whole import (SHA1, DiskFull, contents, files_in, free_mb, no_room, patiently, sha1,
+                   write_whole)
 
 PROGRESS_EVERY = 10
 # A pause after words of the engines have come: libFuzzer says a line for each new program, and
@@ -40,29 +42,11 @@ PROGRESS_EVERY = 10
 PAUSE = 0.05
 # With AFL++, which takes seconds to begin, a round goes on a little after a finding.
 AFL_ROUND = 5
-# So many artifacts are looked at by one process.
-AT_ONCE = 16
-# A triage of an artifact that is killed so often waits for the next start: it may be this
-# artifact that takes all the memory.
-KILLED = 3
-# So many artifacts of one signature are kept: a bug that nobody switches off is found
-# again and again.
-SAME_SIGNATURE = 1000
 # A worker that ends so often, one time after the other, without having done anything does
 # not work at all. One that has lived so many seconds has done something.
 FRUITLESS = 5
 LIVED = 5
 RESERVE = 1 << 20
-SHA1 = re.compile(r"[0-9a-f]{40}")
-# What the engine calls it, whether it may be torn, and the SHA-1 of what it holds.
-ARTIFACT = re.compile(r"(\w+)-(left-)?([0-9a-f]{40})")
-
-
-def self_inflicted(name):
-    """Whether the target has ended by itself with this input, as AFL++ calls it: a target that
-    somebody else kills looks like a crash to AFL++."""
-    signal = re.search(r",sig:(\d+)", name)
-    return not signal or int(signal.group(1)) not in FROM_OUTSIDE
 
 
 class Campaign:
@@ -74,22 +58,18 @@ class Campaign:
         self.args = args
         self.terminal = Terminal()
         self.interrupted = False
+        # Whether the status has a line of this start.
+        self.begun = False
         self.workers = []
-        self.pending = []
-        self.triaging = None
-        self.killed = {}
-        self.alone = set()
-        self.put_off = []
-        self.known = {}
-        self.duplicates = {}
-        self.in_round = set()
         self.fruitless = 0
         self.seeds_used = 0
         self.rss_mb = self.peak_kb = 0
-        self.corpus, self.artifacts = folder / "corpus", folder / "artifacts"
-        self.findings, self.scratch = folder / "findings", folder / "workers"
+        # Which defects are on.
+        self.on = []
+        self.reach = None
+        self.corpus, self.scratch = folder / "corpus", folder / "workers"
         self.unfinished, self.programs = self.scratch / "tmp", self.scratch / "bin"
-        for place in (self.corpus, self.artifacts, self.findings, self.unfinished):
+        for place in (self.corpus, folder / "artifacts", folder / "findings", self.unfinished):
             place.mkdir(parents=True, exist_ok=True)
         self.lock = open(folder / "lock", "a+")
         try:
@@ -100,8 +80,8 @@ class Campaign:
         self.check_room()
         self.reserve()
         self.status = Status(folder / "status.jsonl")
-        self.triaged = Lines(folder / "triaged.jsonl")
-        self.triaged.heal()
+        self.base_executions = self.status.executions
+        self.artifacts = Artifacts(self)
 
     # What the folder holds already.
 
@@ -123,14 +103,6 @@ class Campaign:
             die(f"{self.folder} holds a campaign with kernel {before['kernel'] or 'any'} and "
                 f"defects {before['defects']}; name another --dir, or remove it")
 
-    def check_credited(self):
-        """What was credited before must be known to this version."""
-        known = catalogue(self.command)
-        if unknown := [c for c in self.credited if c not in known]:
-            before = self.status.version or "another version"
-            die(f"{self.triaged.path}: {', '.join(unknown)}: credited by {before}, but unknown to "
-                f"{self.version}; go on with that version, or name another --dir")
-
     def write(self, path, data):
         """A file that appears whole or not at all."""
         write_whole(path, data, self.unfinished)
@@ -140,13 +112,8 @@ class Campaign:
         self.programs.mkdir(exist_ok=True)
         return Path(shutil.copy2(program, self.programs / program.name))
 
-    def free_mb(self):
-        about = os.statvfs(self.folder)
-        return about.f_bavail * about.f_frsize >> 20
-
     def check_room(self):
-        free = self.free_mb()
-        if free < self.args.min_free:
+        if free_mb(self.folder) < self.args.min_free:
             raise DiskFull(self.folder)
 
     def reserve(self):
@@ -161,30 +128,23 @@ class Campaign:
 
     def take_over(self):
         """Puts in order what a start before this one has left."""
-        for folder in (self.corpus, self.artifacts, *self.findings.glob("*")):
-            for file in folder.glob(".*.tmp"):
-                file.unlink(missing_ok=True)
+        for file in (self.folder / "findings").glob("*/.*.tmp"):
+            file.unlink(missing_ok=True)
         self.mend_corpus()
-        for line in self.status.findings:
-            self.known[line["signature"]] = line["credit"]
-        looked_at = set()
-        for line in self.triaged.all("artifact", "signature", "credit"):
-            looked_at.add(line["artifact"])
-            signature = line["signature"]
-            self.duplicates[signature] = self.duplicates.get(signature, 0) + 1
-            self.credited.update(dict.fromkeys(line["credit"]))
         for file in self.unfinished.iterdir():
             file.unlink()
         for worker in sorted(self.scratch.iterdir()):
             if worker.is_dir() and worker != self.unfinished:
-                self.harvest_left(worker)
+                self.take(of_libfuzzer(sorted((worker / "new").glob("*"))))
+                for out in worker.glob("out/*"):
+                    files = (out.glob(f"{place}/id:*") for place in ("queue", "crashes", "hangs"))
+                    self.take(of_afl(*files, ended_well=False))
                 shutil.rmtree(worker)
-        self.pending = [f for f in files_in(self.artifacts)
-                        if ARTIFACT.fullmatch(f.name) and f.name not in looked_at]
-        if self.status.findings or self.pending or looked_at:
+        if self.artifacts.resume():
+            pending = len(self.artifacts.pending)
             self.terminal.say(f"{self.folder}: goes on after {self.status.seconds():.0f} s, "
-                              f"{len(self.known)} signatures known"
-                              + (f", {len(self.pending)} artifacts to look at" if self.pending else ""))
+                              f"{len(self.artifacts.known)} signatures known"
+                              + (f", {pending} artifacts to look at" if pending else ""))
 
     def mend_corpus(self):
         """Removes what an engine was ended in the middle of writing: nobody has ever run
@@ -193,14 +153,6 @@ class Campaign:
             data = SHA1.fullmatch(file.name) and contents(file)
             if data is not None and sha1(data) != file.name:
                 file.unlink(missing_ok=True)
-
-    def harvest_left(self, worker):
-        """What a worker of a start before this one has found."""
-        for file in sorted((worker / "new").glob("*")):
-            self.keep_artifact(file)
-        for out in worker.glob("out/*"):
-            self.harvest_afl(out.glob("queue/id:*"), out.glob("crashes/id:*"), out.glob("hangs/id:*"),
-                             ended_well=False)
 
     def seed(self):
         """Copies of the seeds, and one empty program, that there is something to begin with."""
@@ -213,186 +165,17 @@ class Campaign:
         if data and not path.exists():
             self.write(path, data)
 
-    # Artifacts.
-
-    def keep_artifact(self, file):
-        """Keeps what libFuzzer has found something with; returns the artifact, or `None` when
-        it was torn: its name says what it must hold."""
-        data = contents(file)
-        if data is None or not file.name.endswith(sha1(data)):
-            return None
-        return self.keep(file.name.split("-")[0], data)
-
-    def keep(self, kind, data):
-        """Keeps what something was found with; returns the artifact."""
-        digest = sha1(data)
-        path = self.artifacts / f"{kind}-{digest}"
-        if not path.exists():
-            self.write_artifact(path, data)
-            self.pending.append(path)
-        # A process that begins with it would end with it.
-        (self.corpus / digest).unlink(missing_ok=True)
-        return path
-
-    def write_artifact(self, path, data):
-        try:
-            self.write(path, data)
-        except DiskFull:
-            # The last words: room for them was kept.
-            (self.folder / "reserve").unlink(missing_ok=True)
-            self.write(path, data)
-            raise
-
-    def harvest_afl(self, queue, crashes, hangs, ended_well=True):
-        """Takes files of an instance of AFL++. Its names do not say what they hold: one that
-        was killed, or had no room, may have left an empty or a torn one."""
-        for file in queue:
-            self.add_input(contents(file) or b"")
-        for kind, files in (("crash", crashes), ("timeout", hangs)):
-            for file in files:
-                data = contents(file)
-                if not data:
-                    self.terminal.say(f"{file.name}: AFL++ has left it empty; passed over")
-                elif ended_well and self_inflicted(file.name):
-                    self.keep(kind, data)
-                else:
-                    self.keep(f"{kind}-left", data)
-
-    def harvest(self, w, settled):
-        """Takes what a worker that goes on has found, or one that has ended, all of it."""
-        if not isinstance(w, LibFuzzer):
-            self.harvest_afl(*(w.fresh(f, settled) for f in ("queue", "crashes", "hangs")),
-                             ended_well=w.ended_well())
-            return []
+    def take(self, finds):
+        """Keeps what an engine has found; returns the artifacts."""
         kept = []
-        for file in w.found() if not settled else []:
-            kept.append(self.keep_artifact(file))
-            file.unlink()
-        return [file for file in kept if file]
-
-    # Triage: one process at a time, so that the engines are looked after meanwhile.
-
-    def triage(self):
-        """Looks at artifacts that have come, if nobody is doing so."""
-        if self.triaging or not self.pending:
-            return
-        # One that a triage did not survive, or could not take, is looked at alone, so that it
-        # does not keep others from being looked at.
-        n = next((n for n, f in enumerate(self.pending[:AT_ONCE]) if f.name in self.alone), AT_ONCE)
-        files, self.pending = self.pending[:max(n, 1)], self.pending[max(n, 1):]
-        programs = []
-        for file in files:
-            kind = file.name.split("-")[0]
-            if kind == "crash":
-                programs.append(file)
-            elif kind == "slow":
-                self.note(file, "slow", [])
+        for kind, data in finds:
+            if data is None:
+                self.terminal.say(f"AFL++ has left an empty {kind}; passed over")
+            elif kind == "input":
+                self.add_input(data)
             else:
-                self.harness_bug(file, f"harness/{kind}")
-        if programs:
-            command = [*self.triage_command(), "--out", self.findings]
-            self.triaging = Triage(command, programs)
-
-    def triage_command(self):
-        command = [self.command, "triage", "--json", "--defects", self.args.defects,
-                   "--credited", ",".join(self.credited) or "none"]
-        return command + (["--kernel", self.args.kernel] if self.args.kernel else [])
-
-    def hear_triage(self, pipe):
-        """Takes what the triage has said; when that is all, its result."""
-        if not self.triaging.hear(pipe):
-            return
-        done, self.triaging = self.triaging, None
-        if (told := done.result()) is not None:
-            self.sorted_out(told, done.files)
-            return
-        if done.had_no_room():
-            self.pending = done.files + self.pending
-            raise DiskFull(self.findings)
-        self.alone.update(f.name for f in done.files)
-        if done.was_killed():
-            self.look_again(done.files)
-        elif len(done.files) > 1:
-            # One of them is bad.
-            self.pending = done.files + self.pending
-        else:
-            [file] = done.files
-            self.terminal.say(f"triage of {file} failed with {done.code}: {done.said}")
-            self.harness_bug(file, "harness/triage")
-
-    def look_again(self, files):
-        """These are still to be looked at: somebody has killed the triage."""
-        again = []
-        for file in files:
-            n = self.killed[file.name] = self.killed.get(file.name, 0) + 1
-            if n < KILLED:
-                again.append(file)
-            else:
-                self.put_off.append(file)
-                self.terminal.say(f"{file}: its triage was killed {n} times; "
-                                  "it is looked at when the campaign is started again")
-        self.pending = again + self.pending
-
-    def sorted_out(self, told, files):
-        """The result of a triage: what is new is told, what is credited is off from now on."""
-        by_signature = {f["signature"]: f for f in told["findings"]}
-        for file, about in zip(files, told["files"]):
-            if "bug" in about:
-                self.terminal.say(f"{file}: the harness itself panicked: {about['bug']}")
-                self.harness_bug(file, "harness/panic")
-                continue
-            if "signature" not in about and ARTIFACT.fullmatch(file.name).group(2):
-                self.terminal.say(f"{file}: clean when it is run again: AFL++ or its target was "
-                                  "killed with it, so it is torn, or nothing is wrong with it")
-                self.note(file, "left", [])
-                continue
-            if "signature" not in about:
-                self.terminal.say(f"{file}: clean when it is run again: this must not happen")
-                self.harness_bug(file, "harness/not-reproducible")
-                continue
-            signature = about["signature"]
-            if signature not in self.known:
-                f = by_signature[signature]
-                self.known[signature] = f["credit"]
-                self.in_round.update(f["credit"])
-                line = self.status.say(
-                    "finding", round=self.status.round, executions=self.executions(),
-                    signature=signature, credit=f["credit"], operations=f["operations"],
-                    file=f"findings/{f['file']}", report=f"findings/{f['report']}")
-                self.status.findings.append(line)
-                self.terminal.say(f"found {signature} after {line['executions']} programs, "
-                                  f"{line['seconds']:.1f} s; {f['operations']} operations: "
-                                  f"{self.folder / line['file']}", bold=True)
-            self.note(file, signature, about["credit"])
-        self.left(told["kernels"])
-
-    def left(self, kernels):
-        """Which defects are on from now on."""
-        on = [id for k in kernels for id in k["on"]]
-        self.goals = [id for k in kernels for id in k["goals"]]
-        self.found = [id for k in kernels for id in k["found"]]
-        self.unfound = [id for k in kernels for id in k["unfound"]]
-        if on != self.on:
-            self.next_on = on
-
-    def note(self, file, signature, credit):
-        """This artifact needs no more looking at. Of one signature only so many are kept."""
-        self.triaged.add({"artifact": file.name, "signature": signature, "credit": credit})
-        self.credited.update(dict.fromkeys(credit))
-        n = self.duplicates[signature] = self.duplicates.get(signature, 0) + 1
-        if n > SAME_SIGNATURE:
-            file.unlink(missing_ok=True)
-
-    def harness_bug(self, file, signature):
-        if signature not in self.known:
-            self.known[signature] = []
-            line = self.status.say(
-                "finding", round=self.status.round, executions=self.executions(),
-                signature=signature, credit=[], operations=None,
-                file=f"artifacts/{file.name}", report=None)
-            self.status.findings.append(line)
-            self.terminal.say(f"found {signature}: {file}", bold=True)
-        self.note(file, signature, [])
+                kept.append(self.artifacts.keep(kind, data))
+        return kept
 
     # Workers.
 
@@ -408,23 +191,19 @@ class Campaign:
     def ended(self, w):
         """A worker's process has ended by itself."""
         lived, code = w.lived(), w.reap()
-        found = self.harvest(w, settled=False)
-        if isinstance(w, LibFuzzer):
-            if code == CRASHED and not found and (text := w.program()):
-                # The disk had no room for it; the report had.
-                found.append(self.keep("crash", text.encode()))
-            signature = w.signature()
-            if len(found) == 1 and signature in self.known and found[0] in self.pending \
-                    and found[0].name.startswith("crash"):
-                self.pending.remove(found[0])
-                self.note(found[0], signature, self.known[signature])
+        found = self.take(w.taken(settled=False))
+        if code == CRASHED and not found and (text := w.program()):
+            # The disk had no room for it; the report had.
+            found.append(self.artifacts.keep("crash", text.encode()))
+        if len(found) == 1:
+            self.artifacts.said_already(found[0], w.signature())
         if found or lived >= LIVED:
             self.fruitless = 0
         else:
             self.fruitless += 1
-        if self.fruitless >= FRUITLESS or code == 2 and not found:
+        if self.fruitless >= FRUITLESS or code == REFUSED and not found:
             self.give_up(w, code)
-        if not found and code not in (0, 72):
+        if not found and code not in (0, INTERRUPTED):
             self.terminal.say(f"{w.name} ended with {code} and is started again")
         self.start_worker(w)
 
@@ -439,34 +218,28 @@ class Campaign:
                 w.child.terminate()
         for w in self.workers:
             w.stop()
-            self.harvest(w, settled=False)
+            self.take(w.taken(settled=False))
 
     # The campaign itself.
 
     def run(self, make_workers):
         """Until it is over; returns the reason."""
-        # In the order in which they were credited.
-        self.credited = {}
-        self.base_executions = self.status.executions
         self.take_over()
         self.command = self.adopt(self.command)
-        self.version = call([self.command, "--version"]).split()[-1]
-        self.check_credited()
-        kernels = json_of([*self.triage_command()])["kernels"]
-        self.on = self.next_on = [id for k in kernels for id in k["on"]]
-        self.left(kernels)
-        self.on = self.next_on
+        version = call([self.command, "--version"]).split()[-1]
+        kernels = self.artifacts.begin(self.command, version)
+        self.on = self.artifacts.next_on
         self.workers = make_workers(self)
-        self.fuzzed = [k["kernel"] for k in kernels if k["defects"]] or [k["kernel"] for k in kernels]
-        self.reach = Reach(self.command, self.corpus, self.scratch / "reach", self.fuzzed,
-                           self.terminal)
-        self.status.say("start", version=self.version, kernel=", ".join(self.fuzzed),
-                        engine=self.args.engine, jobs=self.args.jobs, defects=self.goals,
+        fuzzed = [k["kernel"] for k in kernels if k["defects"]] or [k["kernel"] for k in kernels]
+        self.reach = Reach(self.command, self.corpus, self.scratch / "reach", fuzzed, self.terminal)
+        self.status.say("start", version=version, kernel=", ".join(fuzzed),
+                        engine=self.args.engine, jobs=self.args.jobs, defects=self.artifacts.goals,
                         corpus=str(self.corpus))
+        self.begun = True
         try:
             reason = self.rounds()
             self.stop_workers()
-            self.drain()
+            self.artifacts.drain()
             self.reach.count_all()
         except BaseException:
             for w in self.workers:
@@ -489,26 +262,22 @@ class Campaign:
                 return "interrupted"
             if until and time.monotonic() >= until:
                 return "time"
-            if self.goals and not self.unfound:
+            if self.artifacts.none_left():
                 return "nothing left"
             self.tick()
             least = AFL_ROUND if self.args.engine != "libfuzzer" else 0
-            if self.next_on != self.on and not self.triaging and not self.pending \
+            if self.artifacts.next_on != self.on and self.artifacts.idle() \
                     and time.monotonic() - self.round_began >= least:
                 self.next_round()
 
     def tick(self):
         pipes = {w.child.stdout: w for w in self.workers}
-        if self.triaging:
-            pipes.update((p, None) for p in self.triaging.pipes())
-        try:
-            ready, _, _ = select.select(list(pipes), [], [], 0.2)
-        except InterruptedError:
-            return
+        pipes.update((p, None) for p in self.artifacts.pipes())
+        ready, _, _ = select.select(list(pipes), [], [], 0.2)
         for pipe in ready:
             w = pipes[pipe]
             if w is None:
-                self.hear_triage(pipe)
+                self.artifacts.hear(pipe)
             elif w.read():
                 self.ended(w)
         if ready:
@@ -517,11 +286,11 @@ class Campaign:
         if now - self.scanned >= 1:
             self.scanned = now
             for w in self.workers:
-                self.harvest(w, settled=True)
+                self.take(w.taken(settled=True))
                 w.look()
                 self.peak_kb = max(self.peak_kb, w.resident_kb())
             self.check_room()
-        self.triage()
+        self.artifacts.triage()
         self.reach.hear()
         if now - self.progressed >= PROGRESS_EVERY:
             self.progress()
@@ -530,10 +299,10 @@ class Campaign:
 
     def next_round(self):
         self.stop_workers()
-        self.drain()
-        self.on = self.next_on
+        self.artifacts.drain()
+        self.on = self.artifacts.next_on
         self.end_round()
-        if self.goals and not self.unfound:
+        if self.artifacts.none_left():
             return
         self.status.round += 1
         self.round_began = time.monotonic()
@@ -542,17 +311,9 @@ class Campaign:
             self.start_worker(w)
 
     def end_round(self):
-        self.status.say("round", round=self.status.round, found=sorted(self.in_round),
-                        left=self.unfound)
-        self.in_round = set()
-
-    def drain(self):
-        """Looks at every artifact that there is."""
-        self.triage()
-        while self.triaging:
-            for pipe in select.select(self.triaging.pipes(), [], [], 1)[0]:
-                self.hear_triage(pipe)
-            self.triage()
+        self.status.say("round", round=self.status.round, found=sorted(self.artifacts.in_round),
+                        left=self.artifacts.unfound)
+        self.artifacts.in_round = set()
 
     def rate(self):
         """Executions a second, of the last 20 seconds or so."""
@@ -585,28 +346,32 @@ class Campaign:
                         rss_mb=self.rss_mb, workers=len(self.workers))
 
     def line(self):
-        words = [f"{self.status.seconds():.0f} s", f"{signed(self.executions())} programs",
-                 f"{self.rate():.0f} a second", f"{len(self.known)} signatures"]
-        if self.goals:
-            words.append(f"round {self.status.round}, {len(self.unfound)} of "
-                         f"{len(self.goals)} defects unfound")
+        words = [f"{self.status.seconds():.0f} s", f"{short(self.executions())} programs",
+                 f"{self.rate():.0f} a second", f"{len(self.artifacts.known)} signatures"]
+        if goals := self.artifacts.goals:
+            words.append(f"round {self.status.round}, {len(self.artifacts.unfound)} of "
+                         f"{len(goals)} defects unfound")
         return "; ".join(words)
 
     def end(self, reason):
         self.mend_corpus()
-        if self.on != self.next_on or self.in_round:
-            self.on = self.next_on
+        if self.on != self.artifacts.next_on or self.artifacts.in_round:
+            self.on = self.artifacts.next_on
             self.end_round()
-        self.status.say("end", executions=self.executions(), found=self.found,
-                        unfound=self.unfound, reason=reason)
+        self.say_end(reason)
         for w in self.workers:
             shutil.rmtree(w.folder, ignore_errors=True)
         shutil.rmtree(self.programs, ignore_errors=True)
         self.terminal.clear()
 
+    def say_end(self, reason):
+        self.status.say("end", executions=self.executions(), found=self.artifacts.found,
+                        unfound=self.artifacts.unfound, reason=reason)
+
     def summary(self, reason):
         """What there is to say at the end."""
-        shown = os.path.relpath(self.folder, ROOT) if self.folder.is_relative_to(ROOT) else self.folder
+        inside = self.folder.is_relative_to(ROOT)
+        shown = os.path.relpath(self.folder, ROOT) if inside else self.folder
         out = [f"{self.executions()} programs in {self.status.seconds():.0f} s; ended by: {reason}"]
         if self.status.findings:
             rows = [("signature", "operations", "after s", "program")]
@@ -614,23 +379,15 @@ class Campaign:
                 rows.append((f["signature"], f["operations"] or "-", f"{f['seconds']:.0f}",
                              f"{shown}/{f['file']}"))
             out.append(table(rows, right=(1, 2)))
-        if self.goals:
-            out.append(f"found {len(self.goals) - len(self.unfound)} of {len(self.goals)} defects")
-            out.append(f"not found: {' '.join(self.unfound)}" if self.unfound else
-                       "every defect was found")
+        if goals := self.artifacts.goals:
+            unfound = self.artifacts.unfound
+            out.append(f"found {len(goals) - len(unfound)} of {len(goals)} defects")
+            out.append(f"not found: {' '.join(unfound)}" if unfound else "every defect was found")
         elif not self.status.findings:
             out.append("nothing found, as it should be")
         else:
             out.append(f"found {len(self.status.findings)} signatures although no way in is on")
-        if self.put_off:
+        if self.artifacts.put_off:
             out.append("nobody could look at these, start again: "
-                       + " ".join(f"{shown}/artifacts/{f.name}" for f in self.put_off))
+                       + " ".join(f"{shown}/artifacts/{f.name}" for f in self.artifacts.put_off))
         return "\n".join(out)
-
-    def as_expected(self):
-        bugs = [f for f in self.status.findings if f["signature"].startswith("harness/")]
-        if self.put_off:
-            return False
-        if self.goals:
-            return not self.unfound and not bugs
-        return not self.status.findings

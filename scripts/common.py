@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -208,6 +209,38 @@ def fuzz(target, corpus, seconds, defects=None, artifacts=None, args=(), kernel=
         return Fuzzed(code, text, new[0] if new else None, wall, usage)
 
 
+def working_in(folder):
+    """The processes whose working directory is in a folder."""
+    folder, found = folder.resolve(), []
+    for cwd in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if Path(os.readlink(cwd)).is_relative_to(folder):
+                found.append(int(cwd.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@contextmanager
+def small_disk(folder, size):
+    """A tmpfs of so many bytes in a folder; `None`, having said why, where there can be none."""
+    if os.geteuid() != 0:
+        say("full disk: skipped, only root can mount a tmpfs")
+        yield None
+        return
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
+    if subprocess.run(command).returncode != 0:
+        say("full disk: skipped, a tmpfs cannot be mounted here")
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        # Also while somebody still looks at it.
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
 def report_of(log):
     """The finding's report out of the target's log."""
     start = re.search(r"^(panic: |This is a bug of ifscrub)", log, re.MULTILINE)
@@ -236,16 +269,24 @@ def catalogue(command, kernel=None):
 AT_ONCE = 400
 
 
+def batches(files):
+    """Programs for command lines of `ifscrub run`: the options that text or bytes need, and some
+    of the files."""
+    for options, text in (([], True), (["--bytes"], False)):
+        some = [f for f in files if (f.suffix == ".ops") == text]
+        for i in range(0, len(some), AT_ONCE):
+            yield options, some[i:i + AT_ONCE]
+
+
 def programs(command, corpus, defects="none"):
     """What the programs of a corpus do, counted by replaying them."""
     files = sorted(corpus.iterdir())
     total = {"operations": 0, "succeeded": 0, "changed": 0}
-    for i in range(0, len(files), AT_ONCE):
-        part = json_of([command, "run", "--json", "--bytes", "--defects", defects,
-                        *files[i:i + AT_ONCE]])
+    for options, part in batches(files):
+        runs = json_of([command, "run", "--json", *options, "--defects", defects, *part])
         for key in total:
-            known = total[key] is not None and all(key in run for run in part)
-            total[key] = total[key] + sum(run[key] for run in part) if known else None
+            known = total[key] is not None and all(key in run for run in runs)
+            total[key] = total[key] + sum(run[key] for run in runs) if known else None
     return len(files), total
 
 

@@ -18,15 +18,16 @@ import time
 from pathlib import Path
 
 from common import SIGNATURE, environment, report_of
-from whole import files_in, link_or_copy
+from whole import contents, files_in, link_or_copy, sha1
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 # What libFuzzer says while it runs, and what ends a report.
 STATUS_LINE = re.compile(r"^#\d+\s.*?ft: (\d+)", re.MULTILINE)
-# libFuzzer's exit codes.
-CRASHED, TIMED_OUT, OUT_OF_MEMORY = 77, 70, 71
+# Exit codes of a target of libFuzzer: a finding, a signal from outside; ours for a setting that
+# it refuses.
+CRASHED, INTERRUPTED, REFUSED = 77, 72, 2
 
 # Enough of a worker's words to have the last report whole.
 TAIL = 1 << 19
@@ -37,6 +38,11 @@ TIMEOUT_SECONDS = 25
 
 # A program has at most a header and 64 operations of eight bytes.
 LONGEST = 520
+
+
+# What ends a process without its doing. Other signals are its own fault.
+FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT,
+                signal.SIGXCPU)
 
 
 def die_with_parent():
@@ -61,6 +67,35 @@ def resident_kb(pid):
         return 0
     found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
     return int(found.group(1)) if found else 0
+
+
+def of_libfuzzer(files):
+    """What files of its findings hold, as (kind, data); torn ones are passed over, because their
+    names say what they must hold."""
+    for file in files:
+        data = contents(file)
+        if data is not None and file.name.endswith(sha1(data)):
+            yield file.name.split("-")[0], data
+
+
+def self_inflicted(name):
+    """Whether the target has ended by itself with this input, as AFL++ calls it: a target that
+    somebody else kills looks like a crash to AFL++."""
+    found = re.search(r",sig:(\d+)", name)
+    return not found or int(found.group(1)) not in FROM_OUTSIDE
+
+
+def of_afl(queue, crashes, hangs, ended_well):
+    """What files of an instance of AFL++ hold, as (kind, data). Its names do not say what that
+    must be: an instance that was killed, or had no room, may have left a torn one, which is told
+    by its kind, or an empty one, which has no data."""
+    for file in queue:
+        if data := contents(file):
+            yield "input", data
+    for kind, files in (("crash", crashes), ("timeout", hangs)):
+        for file in files:
+            whole = ended_well and self_inflicted(file.name)
+            yield kind if whole else f"{kind}-left", contents(file) or None
 
 
 class Count:
@@ -128,6 +163,17 @@ class Worker:
     def hear(self, words):
         """Takes notice of words that have just come."""
 
+    def signature(self):
+        """Of the finding that the process has ended with, if it came to say it."""
+
+    def program(self):
+        """The text of the program in the report that the process has ended with."""
+
+    def taken(self, settled):
+        """What it has found and nobody has taken yet, as (kind, data), where a kind is `input` or
+        an artifact's; `settled`: it goes on, so only what is not being written any more."""
+        raise NotImplementedError
+
     def look(self):
         """Takes notice of what the process does not say, now and then."""
 
@@ -173,12 +219,10 @@ class LibFuzzer(Worker):
         super().__init__(name, folder)
         self.target = target
         self.corpus = corpus
-        self.starts = 0
 
     def start(self, seed, defects, kernel):
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "new").mkdir(exist_ok=True)
-        self.starts += 1
         env = environment(defects, kernel)
         self.launch([self.target, f"-artifact_prefix={self.folder}/new/",
                      "-reload=1", f"-seed={seed}", f"-timeout={TIMEOUT_SECONDS}", self.corpus], env)
@@ -188,22 +232,21 @@ class LibFuzzer(Worker):
             self.features = max(self.features or 0, int(found.group(1)))
 
     def signature(self):
-        """Of the finding that the process has ended with, if it came to say it."""
         found = SIGNATURE.search(report_of(self.text()))
         return found.group(1) if found else None
 
     def program(self):
-        """The text of the program in the report that the process has ended with."""
         report = report_of(self.text())
         start = report.rfind("\n# ifscrub ")
         if start < 0:
             return None
         return report[start + 1:].split("\n\n")[0].rstrip() + "\n"
 
-    def found(self):
-        """The files of findings."""
-        new = self.folder / "new"
-        return sorted(new.iterdir()) if new.is_dir() else []
+    def taken(self, settled):
+        # It ends with what it finds.
+        for file in sorted((self.folder / "new").glob("*")) if not settled else ():
+            yield from of_libfuzzer([file])
+            file.unlink()
 
 
 # Longest program, and time for one.
@@ -228,6 +271,15 @@ def afl_environment(mutator, defects, kernel):
         # Runs are the same every time: there is nothing to calibrate.
         AFL_FAST_CAL="1", AFL_IMPORT_FIRST="1",
         AFL_SYNC_TIME="1", AFL_FUZZER_STATS_UPDATE_INTERVAL="5")
+
+
+def afl_stats(folder):
+    """The statistics of an instance of AFL++, as it has written them; none before that."""
+    try:
+        text = (folder / "fuzzer_stats").read_text()
+    except OSError:
+        return {}
+    return dict(re.findall(r"^(\w+) *: *(.*)$", text, re.MULTILINE))
 
 
 class Afl(Worker):
@@ -275,12 +327,7 @@ class Afl(Worker):
 
     def stat(self, name):
         """A number of its statistics."""
-        try:
-            text = (self.out() / "fuzzer_stats").read_text()
-        except OSError:
-            return 0
-        found = re.search(rf"^{name} *: *(\d+)", text, re.MULTILINE)
-        return int(found.group(1)) if found else 0
+        return int(afl_stats(self.out()).get(name) or 0)
 
     def look(self):
         self.features = self.stat("edges_found") or self.features
@@ -288,6 +335,10 @@ class Afl(Worker):
     def resident_kb(self):
         pids = [self.child.pid, self.stat("target_pid")] if self.child else []
         return max((resident_kb(pid) for pid in pids if pid), default=0)
+
+    def taken(self, settled):
+        fresh = (self.fresh(folder, settled) for folder in ("queue", "crashes", "hangs"))
+        return of_afl(*fresh, self.ended_well())
 
     def fresh(self, folder, settled):
         """Files of a folder of the instance that have not been taken yet; `settled`: only

@@ -3,15 +3,12 @@ come to it (`ifscrub corpus reach`), while the engines go on."""
 
 import json
 import os
-import re
 import shutil
 import subprocess
 
 from common import environment
 from engines import spawn
 from whole import files_in, link_or_copy
-
-SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 class Reach:
@@ -34,7 +31,8 @@ class Reach:
         """Replays what has come to the corpus, unless that is going on."""
         if self.running:
             return
-        there = {f.name for f in files_in(self.corpus) if SHA1.fullmatch(f.name)}
+        # Whatever it is called: somebody may have imported programs.
+        there = {f.name for f in files_in(self.corpus) if not f.name.startswith(".")}
         new = there - self.measured
         # What has gone from the corpus need not be remembered.
         self.measured &= there
@@ -66,10 +64,13 @@ class Reach:
             out.seek(0)
             said = out.read()
         # 2: a file was no program, torn by a kill, say; the others are counted.
-        if child.returncode not in (0, 1, 2) or not said.strip():
+        if child.returncode not in (0, 1, 2):
             self.terminal.say(f"what the corpus reaches could not be counted ({child.returncode})")
             return
         self.measured |= new
+        if not said.strip():
+            self.terminal.say(f"none of {len(new)} files that have come to the corpus can be read")
+            return
         # Seeds of a kernel that is not fuzzed lie in the corpus, too.
         for about in (k for k in json.loads(said) if k["kernel"] in self.fuzzed):
             kernel = about["kernel"]

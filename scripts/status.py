@@ -54,4 +54,6 @@ class Status:
         at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"kind": kind, "at": at, "seconds": round(self.seconds(), 3), **more}
         self.lines.add(line)
+        if kind == "finding":
+            self.findings.append(line)
         return line

@@ -41,7 +41,7 @@ class Terminal:
             say(line)
 
 
-def signed(n):
+def short(n):
     """A large number for the eye."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if n >= 10 * size:

@@ -7,15 +7,10 @@ that it cannot take.
 
 import json
 import os
-import signal
 import subprocess
 
 from common import environment
-from engines import spawn
-
-# What ends a process without its doing. Other signals are its own fault.
-FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT,
-                signal.SIGXCPU)
+from engines import FROM_OUTSIDE, spawn
 
 
 class Triage:

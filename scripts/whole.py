@@ -11,12 +11,16 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 
 # A merge takes a folder away for an instant where the file system cannot exchange two.
 TRIES = 20
 BETWEEN = 0.05
+
+# What the files of a corpus are called, and the end of an artifact's name.
+SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 class DiskFull(Exception):
@@ -25,6 +29,11 @@ class DiskFull(Exception):
 
 def no_room(error):
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def free_mb(folder):
+    """The room that its disk has for us."""
+    return shutil.disk_usage(folder).free >> 20
 
 
 def sha1(data):
@@ -78,19 +87,17 @@ def contents(path):
 
 def link_or_copy(source, place):
     """The same file in another place, without taking room where the file system can do that;
-    False when the file is gone."""
+    nothing when it is gone or no file."""
     try:
         os.link(source, place)
     except FileNotFoundError:
-        return False
+        pass
     except OSError:
         # No hard links there, or no more of them.
         try:
             shutil.copyfile(source, place)
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             place.unlink(missing_ok=True)
-            return False
-    return True
 
 
 class Lines:

@@ -8,7 +8,7 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: OUT=DIR SANITIZER=address|coverage [RUSTFLAGS=...] scripts/oss-fuzz/build.sh
+usage: OUT=/abs/DIR SANITIZER=address|coverage [RUSTFLAGS=...] scripts/oss-fuzz/build.sh
 
 Leaves in OUT, for each binary of fuzz/Cargo.toml but `empty`, TARGET, TARGET.options and
 TARGET_seed_corpus.zip. Outside of the images, where RUSTFLAGS is not set, it is set as they
@@ -78,9 +78,8 @@ mkdir -p "$OUT"
 for target in $targets; do
     cp "$built/$target" "$OUT/$target"
     rm -f "$OUT/${target}_seed_corpus.zip"
-    # Not by `ifscrub corpus zip`, which packs the seeds of one kernel: that would take another
-    # build, and what a target pinned to a kernel has of the other's is some 20 seeds that it
-    # rejects when it starts.
+    # Not by `ifscrub corpus zip`, which would take another build: without it a target pinned to
+    # a kernel has the other's seeds too, some 20 that it rejects when it starts.
     python3 -m zipfile -c "$OUT/${target}_seed_corpus.zip" corpus/ops/seed-*
     # A header and 64 operations of 8 bytes; what follows is not looked at.
     printf '[libfuzzer]\nmax_len = 520\n' >"$OUT/$target.options"

@@ -27,10 +27,10 @@ const WIDTH: usize = 100;
 On a terminal the page is drawn anew until the campaign ends or ^C is pressed.
 
 Examples:
-  ifscrub status campaigns/dragonfly-2007
-  ifscrub status --once campaigns/dragonfly-2007
-  ifscrub status --html status.html campaigns/dragonfly-2007
-  ifscrub status --json campaigns/dragonfly-2007 | jq .left")]
+  ifscrub status campaigns/dragonfly-2007-none
+  ifscrub status --once campaigns/dragonfly-2007-none
+  ifscrub status --html status.html campaigns/dragonfly-2007-none
+  ifscrub status --json campaigns/dragonfly-2007-none | jq .left")]
 pub struct Args {
     /// Folder of the campaign, with its status.jsonl, or the file itself
     #[arg(value_name = "DIR")]
