@@ -11,6 +11,7 @@ use crate::program::Program;
 use crate::program::bytes::Decoder;
 use crate::program::text::{TextKind, looks_like_text};
 use crate::stack::{Machine, Model, as_reported};
+use crate::status::words::wrapped;
 use crate::triage::sets;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -425,7 +426,7 @@ fn print(m: &dyn Machine, r: &Reach) -> String {
         out += &format!("  {:width$} {:>8}  {results}\n", v.name, own.issued);
     }
     let unused = grammar.verbs.iter().filter(|v| !r.verbs.contains_key(&v.code));
-    out += &listed_words("not used", unused.map(|v| v.name.to_string()));
+    out += &listed_words("not used", unused.map(|v| v.name));
 
     let points = |title: &str, what: &str, points: &BTreeMap<&str, PointReach>| {
         let disturbed = points.values().filter(|p| p.disturbed > 0).count();
@@ -453,30 +454,18 @@ fn print(m: &dyn Machine, r: &Reach) -> String {
         all.count_ones()
     );
     let credited = sets::members(all).filter(|d| r.credited.contains_key(d));
-    out += &listed_words("credited", credited.map(|d| id(d).to_string()));
+    out += &listed_words("credited", credited.map(id));
     let bare = |d: &usize| !r.credited.contains_key(d);
     let reached = sets::members(all & r.reached).filter(bare);
-    out += &listed_words("line reached, no credit", reached.map(|d| id(d).to_string()));
+    out += &listed_words("line reached, no credit", reached.map(id));
     let missed = sets::members(all & !r.reached).filter(bare);
-    out += &listed_words("not reached", missed.map(|d| id(d).to_string()));
-    out += &listed_words("findings without credit", r.others.iter().cloned());
+    out += &listed_words("not reached", missed.map(id));
+    out += &listed_words("findings without credit", r.others.iter().map(String::as_str));
     out + "\n"
 }
 
 /// A list on lines of at most 96 columns; nothing when it is empty.
-fn listed_words(title: &str, words: impl Iterator<Item = String>) -> String {
-    let mut out = String::new();
-    let mut line = format!("  {title}:");
-    let mut any = false;
-    for word in words {
-        if line.len() + 1 + word.len() > 96 {
-            out += &line;
-            out += "\n";
-            line = "   ".to_string();
-        }
-        line += " ";
-        line += &word;
-        any = true;
-    }
-    if any { out + &line + "\n" } else { String::new() }
+fn listed_words<'a>(title: &str, words: impl Iterator<Item = &'a str>) -> String {
+    let lines = wrapped(&format!("  {title}:"), "   ", words, 96);
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }

@@ -1,7 +1,7 @@
 //! The page of a terminal: plain text of a given width, drawn anew as the campaign goes on.
 
 use super::Status;
-use super::words::{bytes, count, duration, unix_seconds};
+use super::words::{bytes, count, duration, unix_seconds, wrapped};
 
 /// The heights of a small curve.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -200,21 +200,13 @@ fn defects(s: &Status, width: usize) -> Vec<String> {
     let done = found * CURVE / hunted;
     let bar: String = (0..CURVE).map(|i| if i < done { '█' } else { '░' }).collect();
     let mut lines = vec![format!("defects found: {found} of {hunted}  {bar}")];
-    let mut line = "left:".to_string();
-    for (i, id) in left.iter().enumerate() {
-        if line.len() + 1 + id.len() > width {
-            if lines.len() == LEFT {
-                line = format!("      and {} more", left.len() - i);
-                break;
-            }
-            lines.push(std::mem::replace(&mut line, "     ".to_string()));
-        }
-        line += " ";
-        line += id;
+    let mut named = wrapped("left:", "     ", left, width);
+    if named.len() > LEFT {
+        // No name has a blank in it.
+        let others: usize = named.drain(LEFT..).map(|line| line.split_whitespace().count()).sum();
+        named.push(format!("      and {others} more"));
     }
-    if !left.is_empty() {
-        lines.push(line);
-    }
+    lines.extend(named);
     lines
 }
 
@@ -259,5 +251,22 @@ mod tests {
         let (before, rest) = news.split_once("\"defects\":[").unwrap();
         let news = format!("{before}\"defects\":[{}", &rest[rest.find(']').unwrap()..]);
         assert!(!page(&Status::of(&news), SHOWN).contains("defects found"));
+    }
+
+    #[test]
+    fn every_defect_that_is_left_is_named_or_counted() {
+        for (n, lines) in [(1, 1), (30, 6), (31, 7), (60, 7)] {
+            let ids: Vec<String> = (0..n).map(|i| format!("defect-{i:04}")).collect();
+            let start = super::super::Start { defects: ids.clone(), ..Default::default() };
+            let s = Status { starts: vec![start], ..Status::default() };
+            let text = page(&s, View { width: 65, ..SHOWN });
+            let (_, left) = text.split_once("left:").unwrap();
+            assert_eq!(left.lines().count(), lines, "{text}");
+            let named = ids.iter().filter(|id| left.contains(&**id)).count();
+            let more = left.split_once("and ").map_or(0, |(_, rest)| {
+                rest.split_once(" more").unwrap().0.parse::<usize>().unwrap()
+            });
+            assert_eq!(named + more, n, "{text}");
+        }
     }
 }

@@ -52,6 +52,29 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Words on lines of at most `width` columns, which begin with `first` and then with `rest`;
+/// none without words. A word that is wider alone has a line of its own.
+pub fn wrapped<'a>(
+    first: &str,
+    rest: &str,
+    words: impl IntoIterator<Item = &'a str>,
+    width: usize,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = first.to_string();
+    for word in words {
+        if line.len() + 1 + word.len() > width {
+            lines.push(std::mem::replace(&mut line, rest.to_string()));
+        }
+        line += " ";
+        line += word;
+    }
+    if !lines.is_empty() || line.len() > first.len() {
+        lines.push(line);
+    }
+    lines
+}
+
 /// Seconds since 1970 of an RFC 3339 time in UTC, such as `2026-01-01T00:00:00Z`.
 pub fn unix_seconds(at: &str) -> Option<i64> {
     let (date, time) = at.split_once(['T', 't', ' '])?;
@@ -95,6 +118,15 @@ mod tests {
     fn durations_have_two_units() {
         let shown = [12.5, 7.0, 130.0, 3900.0, 273_600.0].map(duration);
         assert_eq!(shown, ["12.5 s", "7 s", "2 min 10 s", "1 h 05 min", "3 d 4 h"]);
+    }
+
+    #[test]
+    fn words_are_wrapped_at_the_width_and_none_is_lost() {
+        let lines = |words: &[&str]| wrapped("a:", "  ", words.iter().copied(), 8);
+        assert_eq!(lines(&[]), [""; 0]);
+        assert_eq!(lines(&["12345"]), ["a: 12345"]);
+        assert_eq!(lines(&["12", "34", "5"]), ["a: 12 34", "   5"]);
+        assert_eq!(lines(&["1234567", "8"]), ["a:", "   1234567", "   8"]);
     }
 
     #[test]
