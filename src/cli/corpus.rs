@@ -123,8 +123,9 @@ struct ImportArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Every program is run with all defects off and with those that were reported. Defects are
-credited in rounds: what a round credits is off in the next. The numbers of a point are how
-often it was passed, and how often an operation was parked there or the call failed.
+credited in rounds: what a round credits is off in the next, unless one that is on needs it.
+The numbers of a point are how often it was passed, and how often an operation was parked
+there or the call failed.
 
 Exit code 1 when a program violates a rule with all defects off, 2 when a file is no program:
 it is told and left out.
@@ -441,7 +442,10 @@ fn print(m: &dyn Machine, r: &Reach) -> String {
     out += &points("fallible calls", "that failed", &r.calls);
 
     if r.exhausted > 0 {
-        out += &format!("\n{} runs used up the model's memory\n", r.exhausted);
+        out += &format!(
+            "\n{} runs with no defect or all reported ones on used up the model's memory\n",
+            r.exhausted
+        );
     }
     if !r.judged {
         return out + "\n";
