@@ -1,7 +1,7 @@
 //! The page of a terminal: plain text of a given width, drawn anew as the campaign goes on.
 
 use super::Status;
-use super::words::{bytes, count, duration, unix_seconds, wrapped};
+use super::words::{bytes, count, duration, not_read, plural, unix_seconds, wrapped};
 
 /// The heights of a small curve.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -51,9 +51,7 @@ pub fn page(s: &Status, view: View) -> String {
     lines.extend(figures(s).into_iter().map(Line::plain));
     lines.push(Line::plain(""));
     let mut last = defects(s, view.width);
-    if s.torn + s.unknown > 0 {
-        last.push(format!("not read: {} torn lines, {} of an unknown kind", s.torn, s.unknown));
-    }
+    last.extend(not_read(s.torn, s.unknown));
     let below = if last.is_empty() { 0 } else { last.len() + 1 };
     lines.extend(findings(s, view.height.saturating_sub(lines.len() + below)));
     if !last.is_empty() {
@@ -80,13 +78,13 @@ fn shown(line: &Line, view: View) -> String {
 fn head(s: &Status) -> Line {
     let words = match s.starts.last() {
         None => "ifscrub campaign".to_string(),
-        Some(start) => {
-            let jobs = if start.jobs == 1 { "job" } else { "jobs" };
-            format!(
-                "ifscrub {} campaign  {}, {}, {} {jobs}",
-                start.version, start.kernel, start.engine, start.jobs
-            )
-        }
+        Some(start) => format!(
+            "ifscrub {} campaign  {}, {}, {}",
+            start.version,
+            start.kernel,
+            start.engine,
+            plural(start.jobs, "job")
+        ),
     };
     Line { look: BOLD, words }
 }

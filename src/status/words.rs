@@ -13,6 +13,18 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// `1 job`, `2 jobs`: so many of what has an ordinary plural.
+pub fn plural(n: u64, one: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {one}{s}", count(n))
+}
+
+/// What of a status was passed over; `None`: nothing.
+pub fn not_read(torn: u64, unknown: u64) -> Option<String> {
+    let torn_lines = plural(torn, "torn line");
+    (torn + unknown > 0).then(|| format!("not read: {torn_lines}, {unknown} of an unknown kind"))
+}
+
 /// 1234567 as `1.2 M`: short, for axes.
 pub fn short(n: f64) -> String {
     let (value, unit) = match n.abs() {
@@ -111,6 +123,9 @@ mod tests {
             [short(0.0), short(9999.0), short(15_000.0), short(1.25e6), short(3e9)],
             ["0", "9,999", "15 k", "1.2 M", "3 G"]
         );
+        assert_eq!([plural(0, "job"), plural(1, "job")], ["0 jobs", "1 job"]);
+        assert_eq!(not_read(0, 0), None);
+        assert_eq!(not_read(1, 2).unwrap(), "not read: 1 torn line, 2 of an unknown kind");
         assert_eq!([bytes(12), bytes(15_360), bytes(2_500_000)], ["12 bytes", "15.4 kB", "2.5 MB"]);
     }
 
