@@ -127,6 +127,17 @@ fn an_archive_of_seeds_is_flat_and_the_same_each_time() {
     let (_, other) = pack("d.zip", &["--kernel", "freebsd-14"]);
     assert!(count(&one) > 0 && count(&other) > 0);
     assert_eq!(count(&one) + count(&other), count(&all));
+    // Of equal programs the first.
+    let twice = [dir.0.join("one"), dir.0.join("two")];
+    for (i, folder) in twice.iter().enumerate() {
+        std::fs::create_dir(folder).expect("a folder");
+        let copy = folder.join(format!("copy-{i}"));
+        std::fs::copy(root().join("corpus/ops/seed-alias-churn"), copy).expect("a copy");
+    }
+    let out = dir.0.join("f.zip");
+    let o = corpus(&[&"zip", &twice[0], &twice[1], &"--json", &"-o", &out]);
+    let told: serde_json::Value = serde_json::from_str(&stdout(&o)).expect("JSON");
+    assert_eq!(told["programs"], serde_json::json!(["copy-0"]));
     let text = root().join("corpus/text");
     let out = dir.0.join("e.zip");
     assert_refused(&corpus(&[&"zip", &text, &"-o", &out]), &text, "is text");
@@ -163,6 +174,8 @@ fn what_scenarios_reach_is_told_for_each_kernel() {
         assert!(page.contains(words), "no `{words}`: {page}");
     }
     assert!(!page.contains("freebsd-14"), "{page}");
+    let dir = Scratch::new("corpus-reach-none");
+    assert_refused(&corpus(&[&"reach", &dir.0]), &dir.0, "hold no program to run");
 }
 
 #[test]
@@ -205,6 +218,14 @@ fn what_comes_from_elsewhere_is_no_reviewed_seed() {
     let o = corpus(&[&"import", &seed, &"--into", &dir.0.join("new")]);
     assert!(o.status.success(), "{}", stderr(&o));
     assert_eq!(names(&dir.0.join("new")), ["alias-churn"]);
+    // A link that leads nowhere has its name as well, and is left alone.
+    let into = dir.0.join("linked");
+    std::fs::create_dir(&into).expect("a folder");
+    std::os::unix::fs::symlink("nowhere", into.join("alias-churn")).expect("a link");
+    let o = corpus(&[&"import", &seed, &"--into", &into]);
+    assert!(o.status.success(), "{}", stderr(&o));
+    assert_eq!(names(&into), ["alias-churn", "alias-churn-2"]);
+    assert!(into.join("alias-churn").is_symlink());
 }
 
 #[test]

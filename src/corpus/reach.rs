@@ -219,7 +219,7 @@ impl Reach {
 pub fn errno_word(errno: i32) -> String {
     match errno {
         0 => "ok".to_string(),
-        _ => errno_name(errno).map_or_else(|| errno.to_string(), str::to_string),
+        _ => errno_name(errno).into_owned(),
     }
 }
 
@@ -262,6 +262,11 @@ mod tests {
         let lost = "make d0\nmark d0\ndrop d0\n".repeat(8);
         assert_eq!(of(&[&lost]).exhausted, 0);
         assert_eq!(of(&[&format!("{lost}make d0\n")]).exhausted, 1);
+    }
+
+    #[test]
+    fn an_errno_without_a_name_is_its_number() {
+        assert_eq!([0, 17, 4711].map(errno_word), ["ok", "EEXIST", "4711"]);
     }
 
     #[test]
