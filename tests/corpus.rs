@@ -28,13 +28,19 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A refusal: place, problem, remedy.
+/// A refusal: place and problem in a line, with what was expected or a help below.
 #[track_caller]
 fn assert_refused(o: &Output, place: &Path, words: &str) {
     let said = stderr(o);
     assert_eq!(o.status.code(), Some(2), "{said}");
-    assert!(said.contains(&*place.to_string_lossy()), "no place: {said}");
-    assert!(said.contains(words) && said.contains("help: "), "no `{words}` or help: {said}");
+    let place = place.to_string_lossy();
+    let told = said.split_once(&*place).is_some_and(|(_, rest)| {
+        let mut lines = rest.lines();
+        let problem = lines.next().unwrap_or_default();
+        let helped = lines.next().is_some_and(|line| line.starts_with("help: "));
+        problem.contains(words) && (helped || problem.contains(": expected "))
+    });
+    assert!(told, "no `{words}` at {place}, or no help: {said}");
     assert!(!said.contains("panicked"), "{said}");
 }
 
@@ -77,7 +83,11 @@ fn what_is_no_program_of_this_format_is_refused_one_by_one() {
         ("torn", good[..good.len() - 1].to_vec(), "no whole records"),
         ("short", vec![1, 0, 0], "a header alone has 8"),
         ("empty", Vec::new(), "is empty"),
-        ("text-2.ops", b"# ifscrub 2\nkernel dragonfly-2007\n".to_vec(), "version 1"),
+        (
+            "text-2.ops",
+            b"# ifscrub 2\nkernel dragonfly-2007\n".to_vec(),
+            "expected format version 1, found `2`",
+        ),
         ("words", b"no program\n".to_vec(), "does not begin with"),
     ];
     for (name, data, _) in &cases {
@@ -117,6 +127,17 @@ fn an_archive_of_seeds_is_flat_and_the_same_each_time() {
     let (_, other) = pack("d.zip", &["--kernel", "freebsd-14"]);
     assert!(count(&one) > 0 && count(&other) > 0);
     assert_eq!(count(&one) + count(&other), count(&all));
+    // Of equal programs the first.
+    let twice = [dir.0.join("one"), dir.0.join("two")];
+    for (i, folder) in twice.iter().enumerate() {
+        std::fs::create_dir(folder).expect("a folder");
+        let copy = folder.join(format!("copy-{i}"));
+        std::fs::copy(root().join("corpus/ops/seed-alias-churn"), copy).expect("a copy");
+    }
+    let out = dir.0.join("f.zip");
+    let o = corpus(&[&"zip", &twice[0], &twice[1], &"--json", &"-o", &out]);
+    let told: serde_json::Value = serde_json::from_str(&stdout(&o)).expect("JSON");
+    assert_eq!(told["programs"], serde_json::json!(["copy-0"]));
     let text = root().join("corpus/text");
     let out = dir.0.join("e.zip");
     assert_refused(&corpus(&[&"zip", &text, &"-o", &out]), &text, "is text");
@@ -153,6 +174,29 @@ fn what_scenarios_reach_is_told_for_each_kernel() {
         assert!(page.contains(words), "no `{words}`: {page}");
     }
     assert!(!page.contains("freebsd-14"), "{page}");
+    let dir = Scratch::new("corpus-reach-none");
+    assert_refused(&corpus(&[&"reach", &dir.0]), &dir.0, "hold no program to run");
+}
+
+#[test]
+fn what_is_credited_stays_on_for_a_defect_that_needs_it() {
+    // The last one needs what the others are credited with in the first round, in which it
+    // shows another defect.
+    let names =
+        ["in-ifnet-event-unserialized", "route-add-dying-ifp", "scrubprefix-moves-to-dying"];
+    let files = names.map(|name| root().join(format!("crashes/freebsd-14/{name}.ops")));
+    let alone = corpus(&[&"reach", &"--json", &files[0], &files[1]]);
+    let all = corpus(&[&"reach", &"--json", &files[0], &files[1], &files[2]]);
+    let credited = |o: &Output, id: &str| {
+        let told: serde_json::Value = serde_json::from_str(&stdout(o)).expect("JSON");
+        let defects = told[0]["defects"].as_array().expect("a list").clone();
+        let own = defects.into_iter().find(|d| d["id"] == id).expect("a defect");
+        own["credited"].as_u64() > Some(0)
+    };
+    for name in &names[..2] {
+        assert!(credited(&alone, name), "{name}");
+    }
+    assert!(!credited(&alone, names[2]) && credited(&all, names[2]));
 }
 
 #[test]
@@ -174,6 +218,14 @@ fn what_comes_from_elsewhere_is_no_reviewed_seed() {
     let o = corpus(&[&"import", &seed, &"--into", &dir.0.join("new")]);
     assert!(o.status.success(), "{}", stderr(&o));
     assert_eq!(names(&dir.0.join("new")), ["alias-churn"]);
+    // A link that leads nowhere has its name as well, and is left alone.
+    let into = dir.0.join("linked");
+    std::fs::create_dir(&into).expect("a folder");
+    std::os::unix::fs::symlink("nowhere", into.join("alias-churn")).expect("a link");
+    let o = corpus(&[&"import", &seed, &"--into", &into]);
+    assert!(o.status.success(), "{}", stderr(&o));
+    assert_eq!(names(&into), ["alias-churn", "alias-churn-2"]);
+    assert!(into.join("alias-churn").is_symlink());
 }
 
 #[test]

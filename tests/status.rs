@@ -58,7 +58,7 @@ fn a_torn_campaign_is_shown_as_far_as_it_goes() {
     dir.write("status.jsonl", &text[..text.len() - 40]);
     let o = run_ifscrub(["status".as_ref(), dir.0.as_os_str()]);
     assert!(o.status.success(), "{}", stderr(&o));
-    assert!(stdout(&o).contains("not read: 1 torn lines"), "{}", stdout(&o));
+    assert!(stdout(&o).contains("not read: 1 torn line,"), "{}", stdout(&o));
     assert!(stdout(&o).contains("3,600,000"), "{}", stdout(&o));
 }
 

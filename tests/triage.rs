@@ -1,33 +1,26 @@
 //! `ifscrub triage`: artifacts in, one minimized program of each signature out.
 
+mod support;
+
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use support::{Scratch, root, run_ifscrub, stderr, stdout};
 
 fn crash(name: &str) -> String {
-    let crashes = Path::new(env!("CARGO_MANIFEST_DIR")).join("crashes/dragonfly-2007");
-    crashes.join(format!("{name}.ops")).display().to_string()
-}
-
-fn ifscrub(args: &[&str]) -> (i32, String) {
-    let out = Command::new(env!("CARGO_BIN_EXE_ifscrub"))
-        .args(args)
-        .env_remove("IFSCRUB_DEFECTS")
-        .output()
-        .unwrap();
-    (out.status.code().unwrap(), String::from_utf8(out.stdout).unwrap())
+    root().join(format!("crashes/dragonfly-2007/{name}.ops")).display().to_string()
 }
 
 fn triage(args: &[&str]) -> (i32, Value) {
-    let (code, out) = ifscrub(&[&["triage", "--json"], args].concat());
-    (code, serde_json::from_str(&out).unwrap())
+    let o = run_ifscrub([&["triage", "--json"], args].concat());
+    let told = serde_json::from_str(&stdout(&o)).unwrap_or_else(|_| panic!("{}", stderr(&o)));
+    (o.status.code().unwrap(), told)
 }
 
-fn folder(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("ifscrub-triage-{name}-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&path);
-    path
+/// What is said of arguments that are refused.
+fn refused(args: &[&str]) -> String {
+    let o = run_ifscrub([&["triage"], args].concat());
+    assert_eq!(o.status.code(), Some(2), "{}", stderr(&o));
+    stderr(&o)
 }
 
 fn names(list: &Value) -> Vec<&str> {
@@ -44,7 +37,8 @@ const HASH: &str = "c3-never-hashed";
 
 #[test]
 fn each_signature_is_minimized_once_and_its_report_is_what_run_expects() {
-    let out = folder("once");
+    let scratch = Scratch::new("triage-once");
+    let out = scratch.0.join("found");
     let folder = out.display().to_string();
     let (tap, hash) = (crash(TAP), crash(HASH));
     let args = ["--defects", "as-reported", "--out", &folder, &tap, &hash, &tap];
@@ -56,7 +50,8 @@ fn each_signature_is_minimized_once_and_its_report_is_what_run_expects() {
         assert_eq!(names(&finding["credit"]), [id]);
         let ops = out.join(finding["file"].as_str().unwrap());
         assert!(out.join(finding["report"].as_str().unwrap()).is_file());
-        assert_eq!(ifscrub(&["run", "--expect", &ops.display().to_string()]).0, 0);
+        let o = run_ifscrub(["run", "--expect", &ops.display().to_string()]);
+        assert_eq!(o.status.code(), Some(0), "{}", stderr(&o));
     }
     let found = names(&dragonfly(&told)["found"]);
     assert!(found.contains(&TAP) && found.contains(&HASH), "{found:?}");
@@ -67,7 +62,6 @@ fn each_signature_is_minimized_once_and_its_report_is_what_run_expects() {
         assert_eq!((&first["new"], &second["new"]), (&Value::Bool(true), &Value::Bool(false)));
         assert_eq!(first["operations"], second["operations"]);
     }
-    fs::remove_dir_all(out).unwrap();
 }
 
 #[test]
@@ -86,17 +80,45 @@ fn without_defects_a_file_is_clean_and_an_unknown_one_is_an_error() {
     let tap = crash(TAP);
     let (code, told) = triage(&[&tap]);
     assert_eq!((code, &told["files"][0]["clean"]), (0, &Value::Bool(true)));
-    assert_eq!(ifscrub(&["triage", "--defects", "c4-tapcloze-zeroes", &tap]).0, 2);
-    assert_eq!(ifscrub(&["triage", "--credited", "no-such-thing", &tap]).0, 2);
+    assert!(refused(&["--defects", "c4-tapcloze-zeroes", &tap]).contains(TAP));
+    assert!(refused(&["--credited", "no-such-thing", &tap]).contains("no-such-thing"));
+}
+
+#[test]
+fn what_was_credited_is_named_one_by_one() {
+    let tap = crash(TAP);
+    // It would have to be said in which order they were.
+    let said = refused(&["--defects", "as-reported", "--credited", "as-reported", &tap]);
+    assert!(said.contains("--credited: no defect is called `as-reported`"), "{said}");
+    let said = refused(&["--credited", "none,c4-tapcloze-zeroes", &tap]);
+    assert!(said.contains(&format!("did you mean `{TAP}`?")), "{said}");
+    let side = |list: &str| {
+        let told = triage(&["--defects", "as-reported", "--credited", list]).1;
+        names(&dragonfly(&told)["found"]).into_iter().map(str::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(side("none"), [""; 0]);
+    assert!(side(&format!("{HASH} {TAP}")).iter().any(|id| id == TAP));
+}
+
+#[test]
+fn a_file_of_a_kernel_that_does_not_count_is_not_called_clean() {
+    let tap = crash(TAP);
+    let args = ["--kernel", "freebsd-14", "--defects", "as-reported", &tap];
+    let (code, told) = triage(&args);
+    assert_eq!((code, &told["files"][0]["skipped"]), (0, &Value::from("dragonfly-2007")));
+    assert_eq!(told["files"][0].get("clean"), None);
+    let o = run_ifscrub([&["triage"], &args[..]].concat());
+    assert!(stdout(&o).contains(".ops: of another kernel, dragonfly-2007\n"), "{}", stdout(&o));
 }
 
 /// A program of which a smaller one takes fewer defects, and gives the credit to others.
 #[test]
 fn a_finding_is_filed_by_what_its_least_program_shows() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/triage/credit-moves");
+    let data = root().join("tests/triage/credit-moves");
     let credited = fs::read_to_string(data.with_extension("credited")).unwrap();
     let (file, credited) = (data.display().to_string(), credited.replace('\n', ","));
-    let out = folder("moves");
+    let scratch = Scratch::new("triage-moves");
+    let out = scratch.0.join("found");
     let folder = out.display().to_string();
     let kernel = ["--kernel", "dragonfly-2007", "--defects", "as-reported"];
     let known = ["--credited", credited.trim_end_matches(','), &file];
@@ -115,5 +137,4 @@ fn a_finding_is_filed_by_what_its_least_program_shows() {
     assert_eq!(signatures[0].0, signatures[1].0);
     assert_eq!((&signatures[0].1, &signatures[1].1), (&Value::Bool(true), &Value::Bool(false)));
     assert_eq!(fs::read_dir(out.join("dragonfly-2007")).unwrap().count(), 2);
-    fs::remove_dir_all(out).unwrap();
 }

@@ -1,4 +1,4 @@
-//! As `ops`, for `dragonfly-2007` alone, whatever the environment.
+//! As `ops`, for `dragonfly-2007` alone; the environment may not name another.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! As `ops`, for `freebsd-14` alone, whatever the environment.
+//! As `ops`, for `freebsd-14` alone; the environment may not name another.
 
 #![no_main]
 

@@ -5,7 +5,7 @@
 use crate::KERNEL;
 use ifscrub::program::bytes::Decoder;
 use ifscrub::program::mutate::{crossover_bytes, mutate_bytes};
-use ifscrub_fuzz_glue::{abort_with, decoder, run, start, wanted, words};
+use ifscrub_fuzz_glue::{COUNTERS, abort_with, decoder, run, start, wanted, words};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_crossover, fuzz_mutator, fuzz_target};
 use std::fmt;
@@ -28,10 +28,6 @@ static FUZZED: LazyLock<Decoder> = LazyLock::new(|| decoder(KERNEL));
 /// Counters of the engine; whole words, because it reads them as such.
 #[repr(align(8))]
 struct Counters([AtomicU8; COUNTERS]);
-
-/// How many there are. Each costs in every execution; with fewer, more features of a long
-/// campaign fall together.
-const COUNTERS: usize = 6144;
 
 /// What libFuzzer looks at after every execution, and clears before the next, besides the
 /// counters of the compiler, and where there are none of those.

@@ -1,19 +1,20 @@
 //! `ifscrub corpus`: what is to be done with the folders that guided engines grow.
 
-use super::file::{Loaded, kernel};
+use super::file::{Loaded, kernel, unreadable};
 use super::output::{emit, emit_json, make_dir, note, write_file};
 use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, VIOLATION, convert};
 use crate::corpus::import::check;
 use crate::corpus::merge::{MergeError, SEED, merge};
 use crate::corpus::reach::{PointReach, Reach, errno_word, reach};
-use crate::corpus::{files, zip};
+use crate::corpus::{files, free_name, zip};
 use crate::program::Program;
-use crate::program::bytes::Decoder;
+use crate::program::bytes::{Decoder, kernel_byte};
 use crate::program::text::{TextKind, looks_like_text};
 use crate::stack::{Machine, Model, as_reported};
+use crate::status::words::wrapped;
 use crate::triage::sets;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -122,8 +123,9 @@ struct ImportArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Every program is run with all defects off and with those that were reported. Defects are
-credited in rounds: what a round credits is off in the next. The numbers of a point are how
-often it was passed, and how often an operation was parked there or the call failed.
+credited in rounds: what a round credits is off in the next, unless one that is on needs it.
+The numbers of a point are how often it was passed, and how often an operation was parked
+there or the call failed.
 
 Exit code 1 when a program violates a rule with all defects off, 2 when a file is no program:
 it is told and left out.
@@ -166,8 +168,7 @@ fn run_merge(models: &'static [Model], args: &MergeArgs) -> Done {
              fuzz/Cargo.toml`, or name it with --target";
         return Err(CliError::path(&args.target, "is no fuzz target").help(remedy));
     }
-    let target = fs::canonicalize(&args.target)
-        .map_err(|e| CliError::path(&args.target, format!("cannot be read: {e}")))?;
+    let target = fs::canonicalize(&args.target).map_err(|e| unreadable(&args.target, &e))?;
     for folder in &args.more {
         listed(folder)?;
     }
@@ -250,16 +251,16 @@ fn all_files(from: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 fn run_zip(models: &'static [Model], args: &ZipArgs) -> Done {
     let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
     let mut packed: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut contents = BTreeSet::new();
     for folder in &args.folders {
         for path in listed(folder)? {
-            let data = fs::read(&path)
-                .map_err(|e| CliError::path(&path, format!("cannot be read: {e}")))?;
+            let data = fs::read(&path).map_err(|e| unreadable(&path, &e))?;
             if looks_like_text(&data) != TextKind::Bytes {
                 let remedy = "convert it with `ifscrub corpus import`";
                 return Err(CliError::path(&path, "is text, not a byte program").help(remedy));
             }
-            let own = |model: &Model| data.get(1) == Some(&model.grammar().id);
-            if only.is_some_and(|model| !own(model)) || packed.values().any(|d| *d == data) {
+            let own = |model: &Model| kernel_byte(&data) == Some(model.grammar().id);
+            if only.is_some_and(|model| !own(model)) || !contents.insert(data.clone()) {
                 continue;
             }
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -296,12 +297,8 @@ fn run_import(models: &'static [Model], args: &ImportArgs) -> Done {
     let from = all_files(&args.from)?;
     make_dir(&args.into)?;
     let decoder = Decoder::new(&Model::grammars(models));
-    let mut there: BTreeMap<Vec<u8>, PathBuf> = BTreeMap::new();
-    for path in listed(&args.into)? {
-        if let Ok(data) = fs::read(&path) {
-            there.insert(data, path);
-        }
-    }
+    let files = listed(&args.into)?;
+    let mut there: BTreeSet<_> = files.iter().filter_map(|path| fs::read(path).ok()).collect();
     let (mut taken, mut known, mut refused) = (Vec::new(), 0, Vec::new());
     for path in &from {
         let data = match program_bytes(models, &decoder, path) {
@@ -313,14 +310,14 @@ fn run_import(models: &'static [Model], args: &ImportArgs) -> Done {
                 continue;
             }
         };
-        if there.contains_key(&data) {
+        if there.contains(&data) {
             known += 1;
             continue;
         }
-        let out = free_name(&args.into, path);
+        let out = free_place(&args.into, path);
         write_file(&out, &data)?;
         taken.push(out.display().to_string());
-        there.insert(data, out);
+        there.insert(data);
     }
     let (n, r) = (taken.len(), refused.len());
     if args.json {
@@ -345,23 +342,20 @@ fn program_bytes(
         let set = own.map_err(|e| super::file::unknown(&path.display().to_string(), e))?;
         return Ok(convert::resolve_all(&loaded, set.unwrap_or(0))?.1);
     }
-    let data = fs::read(path).map_err(|e| CliError::path(path, format!("cannot be read: {e}")))?;
-    check(decoder, &data).map_err(|e| {
+    check(decoder, &loaded.bytes).map_err(|e| {
         let remedy = "convert it with the ifscrub that wrote it: `ifscrub convert --to text`";
         CliError::path(path, e).help(remedy)
     })?;
-    Ok(data)
+    Ok(loaded.bytes)
 }
 
-/// A name in the corpus that no file has: that of the file, or with a number. What comes from
-/// elsewhere is no reviewed seed, whatever it was there.
-fn free_name(into: &Path, path: &Path) -> PathBuf {
+/// A place in the corpus that no file has, by the name of the file. What comes from elsewhere
+/// is no reviewed seed, whatever it was there.
+fn free_place(into: &Path, path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(".ops").unwrap_or(&name);
     let stem = stem.strip_prefix(SEED).unwrap_or(stem);
-    let names = std::iter::once(stem.to_string()).chain((2u64..).map(|n| format!("{stem}-{n}")));
-    let mut free = names.map(|name| into.join(name)).filter(|path| !path.exists());
-    free.next().expect("numbers do not end")
+    free_name(into, stem.as_ref())
 }
 
 fn run_reach(models: &'static [Model], args: &ReachArgs) -> Done {
@@ -387,7 +381,7 @@ fn run_reach(models: &'static [Model], args: &ReachArgs) -> Done {
     }
     if all.is_empty() && code == AS_EXPECTED {
         let folders: Vec<_> = args.from.iter().map(|f| f.display().to_string()).collect();
-        let problem = "hold no program of that kernel";
+        let problem = "hold no program to run";
         return Err(CliError::new(folders.join(" "), problem).help("name other folders"));
     }
     let mut values = Vec::new();
@@ -425,7 +419,7 @@ fn print(m: &dyn Machine, r: &Reach) -> String {
         out += &format!("  {:width$} {:>8}  {results}\n", v.name, own.issued);
     }
     let unused = grammar.verbs.iter().filter(|v| !r.verbs.contains_key(&v.code));
-    out += &listed_words("not used", unused.map(|v| v.name.to_string()));
+    out += &listed_words("not used", unused.map(|v| v.name));
 
     let points = |title: &str, what: &str, points: &BTreeMap<&str, PointReach>| {
         let disturbed = points.values().filter(|p| p.disturbed > 0).count();
@@ -440,7 +434,10 @@ fn print(m: &dyn Machine, r: &Reach) -> String {
     out += &points("fallible calls", "that failed", &r.calls);
 
     if r.exhausted > 0 {
-        out += &format!("\n{} runs used up the model's memory\n", r.exhausted);
+        out += &format!(
+            "\n{} runs with no defect or all reported ones on used up the model's memory\n",
+            r.exhausted
+        );
     }
     if !r.judged {
         return out + "\n";
@@ -453,30 +450,18 @@ fn print(m: &dyn Machine, r: &Reach) -> String {
         all.count_ones()
     );
     let credited = sets::members(all).filter(|d| r.credited.contains_key(d));
-    out += &listed_words("credited", credited.map(|d| id(d).to_string()));
+    out += &listed_words("credited", credited.map(id));
     let bare = |d: &usize| !r.credited.contains_key(d);
     let reached = sets::members(all & r.reached).filter(bare);
-    out += &listed_words("line reached, no credit", reached.map(|d| id(d).to_string()));
+    out += &listed_words("line reached, no credit", reached.map(id));
     let missed = sets::members(all & !r.reached).filter(bare);
-    out += &listed_words("not reached", missed.map(|d| id(d).to_string()));
-    out += &listed_words("findings without credit", r.others.iter().cloned());
+    out += &listed_words("not reached", missed.map(id));
+    out += &listed_words("findings without credit", r.others.iter().map(String::as_str));
     out + "\n"
 }
 
 /// A list on lines of at most 96 columns; nothing when it is empty.
-fn listed_words(title: &str, words: impl Iterator<Item = String>) -> String {
-    let mut out = String::new();
-    let mut line = format!("  {title}:");
-    let mut any = false;
-    for word in words {
-        if line.len() + 1 + word.len() > 96 {
-            out += &line;
-            out += "\n";
-            line = "   ".to_string();
-        }
-        line += " ";
-        line += &word;
-        any = true;
-    }
-    if any { out + &line + "\n" } else { String::new() }
+fn listed_words<'a>(title: &str, words: impl Iterator<Item = &'a str>) -> String {
+    let lines = wrapped(&format!("  {title}:"), "   ", words, 96);
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }

@@ -8,7 +8,7 @@ use crate::stack::{Machine, Model};
 use crate::triage::replay::UnreachedPoint;
 use crate::triage::sets::{self, UnknownDefect};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// No program is larger, in bytes or as text.
@@ -23,6 +23,8 @@ pub struct Loaded {
     pub program: Program,
     /// Whether the file held text.
     pub is_text: bool,
+    /// The bytes of a byte program; none for text.
+    pub bytes: Vec<u8>,
     /// Its kernel.
     model: &'static Model,
     /// The line of each operation; empty for bytes.
@@ -59,7 +61,7 @@ impl Loaded {
         if !is_text {
             let program = bytes::decode(&grammars, &data);
             let model = model(&program)?;
-            return Ok(Loaded { path, program, is_text, model, lines: Vec::new() });
+            return Ok(Loaded { path, program, is_text, bytes: data, model, lines: Vec::new() });
         }
         let source = String::from_utf8(data).map_err(|e| {
             let at = e.utf8_error().valid_up_to();
@@ -76,7 +78,12 @@ impl Loaded {
         })?;
         let model = model(&program)?;
         let lines = operation_lines(&source);
-        Ok(Loaded { path, program, is_text, model, lines })
+        Ok(Loaded { path, program, is_text, bytes: Vec::new(), model, lines })
+    }
+
+    /// The name of its kernel.
+    pub fn kernel(&self) -> &'static str {
+        self.model.grammar().kernel
     }
 
     /// A machine of the program's kernel.
@@ -201,16 +208,18 @@ fn advice(u: &UnreachedPoint) -> String {
     format!("{meant}{what} that it reaches: {}", list.join(", "))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    let bad = |e: &std::io::Error| {
-        let remedy = match e.kind() {
-            ErrorKind::NotFound => "check the path",
-            ErrorKind::PermissionDenied => "make it readable",
-            _ => "check the file",
-        };
-        CliError::path(path, format!("cannot be read: {e}")).help(remedy)
+/// A file that cannot be read, as an error.
+pub fn unreadable(path: &Path, e: &io::Error) -> CliError {
+    let remedy = match e.kind() {
+        ErrorKind::NotFound => "check the path",
+        ErrorKind::PermissionDenied => "make it readable",
+        _ => "check the file",
     };
-    let about = fs::metadata(path).map_err(|e| bad(&e))?;
+    CliError::path(path, format!("cannot be read: {e}")).help(remedy)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    let about = fs::metadata(path).map_err(|e| unreadable(path, &e))?;
     if about.is_dir() {
         let remedy = format!("name the files in it: {}", path.join("*.ops").display());
         return Err(CliError::path(path, "is a folder").help(remedy));
@@ -219,7 +228,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
         let problem = format!("has {} bytes; no program has more than {LARGEST}", about.len());
         return Err(CliError::path(path, problem).help("check that it is a program"));
     }
-    let data = fs::read(path).map_err(|e| bad(&e))?;
+    let data = fs::read(path).map_err(|e| unreadable(path, &e))?;
     if data.is_empty() {
         let remedy = "a text program begins with `# ifscrub 1`, a byte program has 8 bytes or more";
         return Err(CliError::path(path, "is empty").help(remedy));

@@ -5,7 +5,7 @@
 //! signature is minimized and written with its report.
 
 use super::file::{Loaded, kernel, unknown};
-use super::output::{emit, emit_json, make_dir, note, write_file};
+use super::output::{emit, emit_json, make_dir, note, write_program};
 use super::{AS_EXPECTED, CliError, Done, HARNESS_BUG, VIOLATION};
 use crate::hunt::left::Left;
 use crate::hunt::round::guarded;
@@ -38,13 +38,13 @@ pub struct Args {
     /// Programs, text or bytes
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Only this kernel counts
+    /// Only this kernel counts; programs of others are not run
     #[arg(long, value_name = "KERNEL")]
     kernel: Option<String>,
     /// Defects that were on: none, as-reported, or a list over all kernels [default: none]
     #[arg(long, value_name = "LIST")]
     defects: Option<String>,
-    /// Those of them that were credited before, in this order
+    /// Those of them that were credited before, by name, in this order [default: none]
     #[arg(long, value_name = "LIST")]
     credited: Option<String>,
     /// Folder for the minimized programs and their reports
@@ -107,21 +107,18 @@ fn sides(models: &'static [Model], args: &Args) -> Result<Vec<Side>, CliError> {
     let machines: Vec<_> =
         only.map_or(models, std::slice::from_ref).iter().map(Model::machine).collect();
     let lists: Vec<_> = machines.iter().map(|m| m.defects()).collect();
-    let parse = |option: &str, list: &Option<String>| {
-        sets::across(&lists, list.as_deref().unwrap_or("none")).map_err(|e| unknown(option, e))
-    };
-    let defects = parse("--defects", &args.defects)?;
-    parse("--credited", &args.credited)?;
+    let defects = sets::across(&lists, args.defects.as_deref().unwrap_or("none"))
+        .map_err(|e| unknown("--defects", e))?;
     let credited = args.credited.as_deref().unwrap_or("none");
+    let credited: Vec<_> = sets::words(credited).filter(|word| *word != "none").collect();
+    sets::check_ids(&lists, credited.iter().copied()).map_err(|e| unknown("--credited", e))?;
     let side = |(machine, defects): (Box<dyn Machine>, u64)| {
         let left = Left::new(machine.defects(), defects);
         let all = machine.defects();
         let mut side = Side { machine, defects, left, sets: vec![defects] };
-        for word in credited.split(|c: char| c == ',' || c.is_whitespace()) {
+        for id in &credited {
             // What a credited defect needs is not credited by that.
-            if let Some(i) = all.iter().position(|d| d.id == word) {
-                side.credit(1 << i);
-            }
+            side.credit(sets::of_ids(all, [*id]));
         }
         side
     };
@@ -141,7 +138,7 @@ fn one(
     let p = &loaded.program;
     let ours = |s: &&mut Side| s.machine.grammar().id == p.header.kernel;
     let Some(side) = sides.iter_mut().find(ours) else {
-        return Ok((json!({ "file": file, "clean": true }), AS_EXPECTED));
+        return Ok((json!({ "file": file, "skipped": loaded.kernel() }), AS_EXPECTED));
     };
     let sets = &side.sets;
     let done = guarded(&mut *side.machine, p, |m| {
@@ -209,18 +206,14 @@ fn keep(
             && report.signature != signed
         {
             signed.clone_from(&report.signature);
-            let has = |id: &str| report.credit.iter().any(|name| name == id);
-            let all = m.defects().iter().enumerate();
-            credit = all.filter(|(_, d)| has(d.id)).fold(0, |set, (i, _)| set | 1 << i);
+            credit = sets::of_ids(m.defects(), report.credit.iter().map(|id| &**id));
             (stem, there) = name_for(out, &stem_of(kernel, &signed), &signed);
         }
         if !there {
             make_dir(&out.join(kernel))?;
-            // The report comes last: who sees one knows that the program is there.
             let text = text::print(m.grammar(), &least.program);
-            write_file(&out.join(format!("{stem}.ops")), text.as_bytes())?;
             let report = report.map_or_else(String::new, |r| r.to_string());
-            write_file(&out.join(format!("{stem}.report")), report.as_bytes())?;
+            write_program(out, &stem, &text, &report)?;
             note(&format!("{signed}: {}", out.join(format!("{stem}.ops")).display()));
         }
     }
@@ -268,10 +261,12 @@ fn state(side: &Side) -> Value {
 
 fn line(told: &Value) -> String {
     let word = |key: &str| told[key].as_str().unwrap_or_default().to_string();
-    let what = match (told.get("signature"), told.get("bug")) {
-        (Some(_), _) => word("signature"),
-        (None, Some(_)) => format!("the harness itself panicked: {}", word("bug")),
-        (None, None) => "clean".to_string(),
+    let has = |key: &str| told.get(key).is_some();
+    let what = match () {
+        () if has("signature") => word("signature"),
+        () if has("bug") => format!("the harness itself panicked: {}", word("bug")),
+        () if has("skipped") => format!("of another kernel, {}", word("skipped")),
+        () => "clean".to_string(),
     };
     format!("{}: {what}\n", word("file"))
 }
@@ -289,6 +284,7 @@ fn summary(sides: &[Side]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::output::write_file;
     use super::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! `ifscrub hunt`: looks for violations.
 
 use super::file::{kernel, unknown};
-use super::output::{emit, emit_json, highlighted, make_dir, write_file};
+use super::output::{emit, emit_json, highlighted, make_dir, write_program};
 use super::triage::describe;
 use super::{AS_EXPECTED, CliError, Done, VIOLATION};
 use crate::hunt::goals::{GOALS, Goal, pursue};
@@ -217,8 +217,7 @@ fn write_finding(
     c: &Credited,
 ) -> Result<(), CliError> {
     let (program, report) = shown(m, c)?;
-    write_file(&out.join(format!("{stem}.ops")), program.as_bytes())?;
-    write_file(&out.join(format!("{stem}.report")), report.as_bytes())
+    write_program(out, stem, &program, &report)
 }
 
 /// The text of a program and its report.

@@ -24,11 +24,15 @@ pub fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// Whether stdout is a terminal whose user has nothing against bold and coloured words.
+pub fn styled() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// A report for stdout: on a terminal its first line stands out.
 pub fn highlighted(report: &str) -> String {
-    let plain = !io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some();
     match report.split_once('\n') {
-        Some((first, rest)) if !plain => format!("\x1b[1;31m{first}\x1b[0m\n{rest}"),
+        Some((first, rest)) if styled() => format!("\x1b[1;31m{first}\x1b[0m\n{rest}"),
         _ => report.to_string(),
     }
 }
@@ -66,6 +70,18 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
         };
         CliError::path(path, format!("cannot be written: {e}")).help(remedy)
     })
+}
+
+/// Writes the text of a program, and its report beside it. The report comes last: who sees
+/// one knows that the program is there.
+pub fn write_program(
+    folder: &Path,
+    stem: &str,
+    program: &str,
+    report: &str,
+) -> Result<(), CliError> {
+    write_file(&folder.join(format!("{stem}.ops")), program.as_bytes())?;
+    write_file(&folder.join(format!("{stem}.report")), report.as_bytes())
 }
 
 fn write_all(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -1,12 +1,13 @@
 //! `ifscrub status`: how a campaign goes.
 
-use super::output::{emit, emit_json, note, write_file};
+use super::file::unreadable;
+use super::output::{emit, emit_json, note, styled, write_file};
 use super::{AS_EXPECTED, CliError, Done};
 use crate::status::follow::Follow;
 use crate::status::html;
 use crate::status::page::{View, page};
 use crate::status::summary::summary;
-use std::io::{ErrorKind, IsTerminal};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Width where there is no terminal to fit.
 const WIDTH: usize = 100;
+
+/// What to do when there is no status.
+const REMEDY: &str = "name the folder of a campaign that scripts/fuzz has left";
 
 /// Show how a campaign goes.
 #[derive(Debug, clap::Args)]
@@ -53,10 +57,8 @@ pub fn status(args: &Args) -> Done {
     read(&mut follow, &path)?;
     let status = follow.status();
     if status.is_empty() {
-        let remedy = "name the folder of a campaign that scripts/fuzz has left";
-        return Err(
-            CliError::path(&path, "is no status of a campaign: no line of it is one").help(remedy)
-        );
+        let problem = "is no status of a campaign: no line of it is one";
+        return Err(CliError::path(&path, problem).help(REMEDY));
     }
     if args.json {
         emit_json(&summary(&status))?;
@@ -73,7 +75,6 @@ pub fn status(args: &Args) -> Done {
 
 /// The status file of a campaign's folder.
 fn file_of(folder: &Path) -> Result<PathBuf, CliError> {
-    let remedy = "name the folder of a campaign that scripts/fuzz has left";
     match std::fs::metadata(folder) {
         Ok(about) if about.is_dir() => {
             let path = folder.join(FILE);
@@ -81,37 +82,37 @@ fn file_of(folder: &Path) -> Result<PathBuf, CliError> {
                 true => Ok(path),
                 false => {
                     let problem = format!("holds no {FILE}");
-                    Err(CliError::path(folder, problem).help(remedy))
+                    Err(CliError::path(folder, problem).help(REMEDY))
                 }
             }
         }
         Ok(_) => Ok(folder.to_path_buf()),
-        Err(e) => Err(CliError::path(folder, format!("cannot be read: {e}")).help(remedy)),
+        Err(e) => Err(CliError::path(folder, format!("cannot be read: {e}")).help(REMEDY)),
     }
 }
 
+/// Reads what is new; whether there was anything.
 fn read(follow: &mut Follow, path: &Path) -> Result<bool, CliError> {
-    follow.read().map_err(|e| {
-        let remedy = match e.kind() {
-            ErrorKind::PermissionDenied => "make it readable",
-            ErrorKind::NotFound => "it was there a moment ago: start the campaign again",
-            _ => "check the file",
-        };
-        CliError::path(path, format!("cannot be read: {e}")).help(remedy)
-    })
+    follow.read().map_err(|e| unreadable(path, &e))
 }
 
 /// What a page is drawn for now.
 fn view(live: bool) -> View {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     let now = now.and_then(|d| i64::try_from(d.as_secs()).ok());
-    let styled = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    match terminal_size().filter(|_| live) {
+    // Without one on stdout, the size would be that of another stream's.
+    let terminal = terminal_size().filter(|_| std::io::stdout().is_terminal());
+    let (width, height) = room(terminal, live);
+    View { width, height, now, styled: styled() }
+}
+
+/// Columns and lines for a page: a page that is drawn once may be longer than the terminal.
+fn room(terminal: Option<(Width, Height)>, live: bool) -> (usize, usize) {
+    match terminal {
         // The last line is the cursor's.
-        Some((Width(w), Height(h))) => {
-            View { width: usize::from(w), height: usize::from(h).max(2) - 1, now, styled }
-        }
-        None => View { width: WIDTH, height: usize::MAX, now, styled },
+        Some((Width(w), Height(h))) if live => (usize::from(w), usize::from(h).max(2) - 1),
+        Some((Width(w), _)) => (usize::from(w), usize::MAX),
+        None => (WIDTH, usize::MAX),
     }
 }
 
@@ -121,14 +122,28 @@ fn live(mut follow: Follow, path: &Path) -> Result<(), CliError> {
     // What was there before scrolls away instead of being overwritten.
     let height = terminal_size().map_or(24, |(_, Height(h))| usize::from(h));
     emit("\n".repeat(height))?;
+    let mut status = follow.status();
     loop {
-        let status = follow.status();
         let drawn = page(&status, view(true)).replace('\n', "\x1b[K\r\n");
         emit(format!("\x1b[H{drawn}\x1b[J"))?;
         if status.end.is_some() {
             return Ok(());
         }
         sleep(PAUSE);
-        read(&mut follow, path)?;
+        if read(&mut follow, path)? {
+            status = follow.status();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_as_wide_as_the_terminal_and_as_high_only_when_it_is_drawn_anew() {
+        let terminal = Some((Width(70), Height(30)));
+        assert_eq!([room(terminal, false), room(terminal, true)], [(70, usize::MAX), (70, 29)]);
+        assert_eq!(room(None, false), (WIDTH, usize::MAX));
     }
 }

@@ -21,7 +21,8 @@
 mod outer;
 mod system;
 
-use super::files;
+use super::{files, free_name};
+use crate::program::bytes::kernel_byte;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -142,13 +143,13 @@ fn locked(
     let kept = kept(&violations, artifacts)?;
     let merged = whole(&files(&new).map_err(at(&new))?, &inputs.known)?;
     for &kernel in kernels {
-        let own = |data: &&Vec<u8>| kernel_of(data) == Some(kernel);
+        let own = |data: &&Vec<u8>| kernel_byte(data) == Some(kernel);
         let count = inputs.known.iter().filter(own).filter(|d| !violating.contains(*d)).count();
-        if count > 0 && !merged.iter().any(|d| kernel_of(d) == Some(kernel)) {
+        if count > 0 && !merged.iter().any(|d| kernel_byte(d) == Some(kernel)) {
             return Err(MergeError::Dropped { kernel, count });
         }
     }
-    let is_unknown = |d: &&Vec<u8>| kernel_of(d).is_none_or(|k| !kernels.contains(&k));
+    let is_unknown = |d: &&Vec<u8>| kernel_byte(d).is_none_or(|k| !kernels.contains(&k));
     let unknown = inputs.known.difference(&merged).filter(is_unknown).count();
     for file in files(&new).map_err(at(&new))? {
         synced(&file)?;
@@ -290,18 +291,6 @@ fn emptied(folder: &Path, corpus: &Path, known: &BTreeSet<Vec<u8>>) -> Result<()
     }
 }
 
-/// The name in the corpus, or one with a number that no file has.
-fn free_name(corpus: &Path, name: &std::ffi::OsStr) -> PathBuf {
-    let numbered = (2u64..).map(|n| {
-        let mut name = name.to_os_string();
-        name.push(format!("-{n}"));
-        name
-    });
-    let mut names = std::iter::once(OsString::from(name)).chain(numbered);
-    let free = names.find(|name| fs::symlink_metadata(corpus.join(name)).is_err());
-    corpus.join(free.expect("numbers do not end"))
-}
-
 /// Removes what this or a killed merge made for itself.
 fn tidy(scratch: &Path) -> Result<(), MergeError> {
     for name in ["in", "new", "found", "control", "target"] {
@@ -367,11 +356,6 @@ fn synced(path: &Path) -> Result<(), MergeError> {
 
 fn is_seed(file: &Path) -> bool {
     file.file_name().is_some_and(|n| n.to_string_lossy().starts_with(SEED))
-}
-
-/// The kernel that a byte program names; none when it is too short to.
-fn kernel_of(data: &[u8]) -> Option<u8> {
-    data.get(1).copied()
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, MergeError> {

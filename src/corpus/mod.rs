@@ -10,6 +10,7 @@ pub mod merge;
 pub mod reach;
 pub mod zip;
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,4 +32,17 @@ pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// A path in the folder that nothing has, not even a link that leads nowhere: with this name,
+/// or with a number behind it.
+pub fn free_name(folder: &Path, name: &OsStr) -> PathBuf {
+    let numbered = (2u64..).map(|n| {
+        let mut name = name.to_os_string();
+        name.push(format!("-{n}"));
+        name
+    });
+    let mut paths =
+        std::iter::once(OsString::from(name)).chain(numbered).map(|name| folder.join(name));
+    paths.find(|path| fs::symlink_metadata(path).is_err()).expect("numbers do not end")
 }

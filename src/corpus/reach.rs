@@ -3,10 +3,11 @@
 //! Every program is run twice, recorded: with all defects off, and with all that were
 //! reported on. Verbs and points are those of both runs, as the union is what the model has
 //! been seen to do. Then, as a campaign does it in rounds, the corpus is run with defects on
-//! and whatever is credited is off in the next round, until a round credits nothing new: a
-//! bug of one operation hides what a longer program would show.
+//! and whatever is credited is off in the next round unless one that is on needs it ([`Left`]),
+//! until nothing goes off: a bug of one operation hides what a longer program would show.
 
 use crate::hunt::HarnessBug;
+use crate::hunt::left::Left;
 use crate::hunt::round::guarded;
 use crate::kern::trace::{Trace, What};
 use crate::program::Program;
@@ -57,7 +58,7 @@ pub struct Reach {
     pub functions: BTreeSet<(&'static str, &'static str)>,
     /// Whether the rounds of credit were run.
     pub judged: bool,
-    /// How many findings each defect (its bit) was credited in.
+    /// How many findings each defect (its bit) was credited in, over all rounds.
     pub credited: BTreeMap<usize, u64>,
     /// Defects (bits) whose line was executed with the defect on.
     pub reached: u64,
@@ -65,7 +66,7 @@ pub struct Reach {
     pub others: BTreeSet<String>,
     /// Programs (their place in the list) that violate a rule with all defects off.
     pub violating: Vec<usize>,
-    /// Runs that used up the model's memory.
+    /// Of the two runs of each program, those that used up the model's memory.
     pub exhausted: u64,
 }
 
@@ -88,6 +89,7 @@ pub fn reach(m: &mut dyn Machine, programs: &[Program], credit: bool) -> Result<
         r.exhausted += u64::from(clean.outcome.exhausted);
         r.note(p, &clean.trace);
         let reported = guarded(m, p, |m| recorded(m, p, all, None))?;
+        r.exhausted += u64::from(reported.outcome.exhausted);
         r.reached |= reported.outcome.reached;
         r.note(p, &reported.trace);
     }
@@ -144,8 +146,9 @@ impl Reach {
         programs: &[Program],
         all: u64,
     ) -> Result<(), HarnessBug> {
-        let mut on = all;
-        while on != 0 {
+        let mut left = Left::new(m.defects(), all);
+        loop {
+            let on = left.on();
             let mut seen: BTreeMap<Symptom, u32> = BTreeMap::new();
             let mut new = 0;
             for p in programs {
@@ -166,12 +169,12 @@ impl Reach {
                     self.others.insert(signature(m, &c));
                 }
             }
-            if new == 0 {
-                break;
+            left.credit(new);
+            if left.on() == on {
+                // The next round would be the same.
+                return Ok(());
             }
-            on &= !new;
         }
-        Ok(())
     }
 
     /// All of it, for programs.
@@ -216,7 +219,7 @@ impl Reach {
 pub fn errno_word(errno: i32) -> String {
     match errno {
         0 => "ok".to_string(),
-        _ => errno_name(errno).map_or_else(|| errno.to_string(), str::to_string),
+        _ => errno_name(errno).into_owned(),
     }
 }
 
@@ -249,7 +252,21 @@ mod tests {
         assert!(r.violating.is_empty());
         let json = r.to_json(&Kernel::<Toy>::new());
         assert_eq!(json["verbs"].as_array().map(Vec::len), Some(GRAMMAR.verbs.len()));
-        assert!(json["defects"].as_array().is_some_and(|d| d.len() <= Toy::defects().len()));
+        let reported = as_reported(Toy::defects()).count_ones() as usize;
+        assert_eq!(json["defects"].as_array().map(Vec::len), Some(reported));
+    }
+
+    #[test]
+    fn runs_that_use_up_the_memory_are_counted_with_the_defects_on_as_well() {
+        // Each box that is dropped is lost with the defect on, and there are eight.
+        let lost = "make d0\nmark d0\ndrop d0\n".repeat(8);
+        assert_eq!(of(&[&lost]).exhausted, 0);
+        assert_eq!(of(&[&format!("{lost}make d0\n")]).exhausted, 1);
+    }
+
+    #[test]
+    fn an_errno_without_a_name_is_its_number() {
+        assert_eq!([0, 17, 4711].map(errno_word), ["ok", "EEXIST", "4711"]);
     }
 
     #[test]

@@ -99,16 +99,52 @@ mod tests {
         assert_eq!(crc32(b""), 0);
     }
 
+    fn u16_at(bytes: &[u8], at: usize) -> usize {
+        usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
+    }
+
+    fn u32_at(bytes: &[u8], at: usize) -> usize {
+        u16_at(bytes, at) | u16_at(bytes, at + 2) << 16
+    }
+
+    /// What an archive holds, read as the format says: from the end backwards.
+    fn read_back(zip: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let end = zip.len() - 22;
+        assert_eq!(&zip[end..end + 4], b"PK\x05\x06");
+        let (count, size, start) =
+            (u16_at(zip, end + 10), u32_at(zip, end + 12), u32_at(zip, end + 16));
+        assert_eq!((u16_at(zip, end + 8), start + size), (count, end));
+        let mut at = start;
+        let mut files = Vec::new();
+        for _ in 0..count {
+            assert_eq!(&zip[at..at + 4], b"PK\x01\x02");
+            let (crc, length, own) =
+                (u32_at(zip, at + 16), u32_at(zip, at + 20), u32_at(zip, at + 42));
+            let name = &zip[at + 46..at + 46 + u16_at(zip, at + 28)];
+            assert_eq!(&zip[own..own + 4], b"PK\x03\x04");
+            // Version to length of the extra field, in both.
+            assert_eq!(zip[own + 4..own + 30], zip[at + 6..at + 32]);
+            assert_eq!((u16_at(zip, own + 8), u32_at(zip, own + 22)), (0, length), "stored");
+            let begin = own + 30 + name.len();
+            assert_eq!(&zip[own + 30..begin], name);
+            let data = &zip[begin..begin + length];
+            assert_eq!(crc32(data) as usize, crc);
+            files.push((String::from_utf8(name.to_vec()).unwrap(), data.to_vec()));
+            at += 46 + name.len();
+        }
+        assert_eq!(at, end, "the directory has nothing else");
+        files
+    }
+
     #[test]
-    fn an_archive_is_a_function_of_its_files() {
-        let files = BTreeMap::from([("b".to_string(), vec![1, 2]), ("a".to_string(), Vec::new())]);
-        let one = archive(&files).unwrap();
-        assert_eq!(one, archive(&files.clone()).unwrap());
-        assert_eq!(&one[..4], b"PK\x03\x04");
-        // Two local headers with names, two bytes, two entries, the end.
-        assert_eq!(one.len(), 2 * (30 + 1) + 2 + 2 * (46 + 1) + 22);
-        let end = &one[one.len() - 22..];
-        assert_eq!((&end[..4], end[10]), (&b"PK\x05\x06"[..], 2));
+    fn what_is_packed_is_read_back_and_an_archive_is_a_function_of_its_files() {
+        let contents: [(&str, &[u8]); 3] = [("b", &[1, 2]), ("a", &[]), ("long-\u{e9}", &[7; 999])];
+        let files: BTreeMap<String, Vec<u8>> =
+            contents.iter().map(|(name, data)| (name.to_string(), data.to_vec())).collect();
+        let zip = archive(&files).unwrap();
+        assert_eq!(zip, archive(&files.clone()).unwrap());
+        assert_eq!(read_back(&zip), files.into_iter().collect::<Vec<_>>());
+        assert_eq!(read_back(&archive(&BTreeMap::new()).unwrap()), []);
     }
 
     #[test]

@@ -10,8 +10,8 @@
 //! this library gives its own list of models to [`FuzzState::from_env_of`].
 
 use crate::kern::exec::Config;
-use crate::program::bytes::Decoder;
-use crate::program::{Grammar, Header, Program, text};
+use crate::program::bytes::{Decoder, kernel_byte};
+use crate::program::{Grammar, Header, Program};
 use crate::stack::{MODELS, Machine, Model};
 use crate::triage::credit::credit_of_books;
 use crate::triage::report::report;
@@ -76,8 +76,8 @@ impl FuzzState {
         FuzzState::of(models, kernel.as_deref(), defects.as_deref())
     }
 
-    /// One kernel of this library, the target's, whatever the environment; the defects are
-    /// as the environment says.
+    /// One kernel of this library, the target's, which the environment need not name and may
+    /// not name another than; the defects are as the environment says.
     ///
     /// # Errors
     ///
@@ -150,12 +150,6 @@ impl FuzzState {
         };
         self.kernels.iter().map(line).collect()
     }
-
-    /// The text of an input, for when the harness itself panics on it.
-    pub fn text(&self, data: &[u8]) -> String {
-        let p = self.decoder.decode(data);
-        text::print(self.decoder.grammar(p.header.kernel), &p)
-    }
 }
 
 /// A variable of the environment that says something.
@@ -194,7 +188,7 @@ pub fn fuzz_one(state: &mut FuzzState, data: &[u8], counters: &[AtomicU8]) -> Op
 /// Whether an input belongs to a kernel that is fuzzed; engines may drop the others.
 pub fn wanted(state: &FuzzState, data: &[u8]) -> bool {
     // The decoder reads any kernel byte as one of its kernels: look at the byte itself.
-    let Some(&kernel) = data.get(1) else { return true };
+    let Some(kernel) = kernel_byte(data) else { return true };
     state.decoder.knows(kernel) || !state.all.contains(&kernel)
 }
 

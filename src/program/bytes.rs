@@ -31,6 +31,11 @@ use super::{
     Program, RECORD, Stop, Thresholds,
 };
 
+/// The kernel byte of a byte program, whatever it names; none when the program is too short.
+pub fn kernel_byte(data: &[u8]) -> Option<u8> {
+    data.get(1).copied()
+}
+
 /// One opcode byte: the verb it means, and how many values each argument has.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {

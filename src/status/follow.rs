@@ -35,7 +35,7 @@ impl Follow {
         if length < known {
             // Another campaign has begun in its place.
             *self = Follow::new(std::mem::take(&mut self.path));
-        } else if length == known && known > 0 {
+        } else if length == known {
             return Ok(false);
         }
         file.seek(SeekFrom::Start(self.taken + self.rest.len() as u64))?;
@@ -69,6 +69,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("ifscrub-follow-{}", std::process::id()));
         let mut file = File::create(&path).unwrap();
         let mut follow = Follow::new(path.clone());
+        assert!(!follow.read().unwrap(), "it is empty");
         for piece in CAMPAIGN.as_bytes().chunks(97) {
             file.write_all(piece).unwrap();
             assert!(follow.read().unwrap());

@@ -1,9 +1,12 @@
 //! The page of a browser: one file that needs nothing else, in light and dark.
 
 use super::plot::{Across, Curve, Plot, escaped, lanes, plot};
-use super::words::{bytes, count, duration};
+use super::words::{bytes, count, duration, not_read, plural};
 use super::{Finding, Progress, Status};
 use std::collections::BTreeSet;
+
+/// What the signature of a bug of the harness has in the place of a kernel.
+const HARNESS: &str = "harness";
 
 /// How it looks. Colours are named once for each look.
 const STYLE: &str = "\
@@ -80,12 +83,11 @@ pub fn html(s: &Status) -> String {
 fn about(s: &Status) -> String {
     let mut words = Vec::new();
     if let Some(start) = s.starts.last() {
-        let jobs = if start.jobs == 1 { "job" } else { "jobs" };
         words.push(format!(
-            "ifscrub {}, {}, {} {jobs}, corpus <code>{}</code>",
+            "ifscrub {}, {}, {}, corpus <code>{}</code>",
             escaped(&start.version),
             escaped(&start.engine),
-            start.jobs,
+            plural(start.jobs, "job"),
             escaped(&start.corpus)
         ));
     }
@@ -101,9 +103,7 @@ fn about(s: &Status) -> String {
         Some(end) => format!("ended {}: {}", escaped(&end.stamp.at), escaped(&end.reason)),
         None => format!("last heard of {}", escaped(&s.last.at)),
     });
-    if s.torn + s.unknown > 0 {
-        words.push(format!("not read: {} torn lines, {} of an unknown kind", s.torn, s.unknown));
-    }
+    words.extend(not_read(s.torn, s.unknown));
     words.join("<br>")
 }
 
@@ -201,8 +201,8 @@ fn findings(s: &Status) -> String {
     if s.findings.is_empty() {
         return "<p>None so far.</p>\n".to_string();
     }
-    let kernels: BTreeSet<_> =
-        s.findings.iter().map(|f| f.signature.split_once('/').map(|(kernel, _)| kernel)).collect();
+    let kernels = s.findings.iter().map(|f| f.signature.split_once('/').map(|(kernel, _)| kernel));
+    let kernels: BTreeSet<_> = kernels.filter(|kernel| *kernel != Some(HARNESS)).collect();
     let name = |f: &Finding| name_of(&f.signature, kernels.len() > 1);
     let names: Vec<_> = s.findings.iter().map(name).collect();
     let times: Vec<_> =
@@ -233,11 +233,12 @@ fn findings(s: &Status) -> String {
     out + "</table></div>\n"
 }
 
-/// A signature without the word credit, and without its kernel unless there are several.
+/// A signature without the word credit, and without its kernel unless there are several. A bug
+/// of the harness is none of a kernel.
 fn name_of(signature: &str, several: bool) -> String {
     let Some((kernel, name)) = signature.split_once('/') else { return signature.to_string() };
     let name = name.strip_prefix("credit:").unwrap_or(name);
-    if several { format!("{kernel}/{name}") } else { name.to_string() }
+    if several || kernel == HARNESS { format!("{kernel}/{name}") } else { name.to_string() }
 }
 
 /// How many of the hunted defects are left, as curves, and which.
@@ -364,6 +365,12 @@ mod tests {
         {
             assert!(page.contains(lane), "{lane}");
         }
-        assert!(!html(&Status::of(CAMPAIGN)).contains("dragonfly-2007/c4-tapclose-zeroes</text>"));
+        let bug = other.replace("freebsd-14/credit:c4-tapclose-zeroes", "harness/panic");
+        assert!(bug.contains("\"harness/panic\""), "{bug}");
+        for one in [CAMPAIGN.to_string(), format!("{CAMPAIGN}{bug}\n")] {
+            let page = html(&Status::of(&one));
+            assert!(page.contains(">c4-tapclose-zeroes</text>"), "{page}");
+        }
+        assert!(html(&Status::of(&format!("{CAMPAIGN}{bug}\n"))).contains(">harness/panic</text>"));
     }
 }

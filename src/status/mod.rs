@@ -40,27 +40,22 @@ pub struct Stamp {
 
 /// A campaign was started, for the first time or again.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct Start {
     /// When.
     #[serde(skip)]
     pub stamp: Stamp,
     /// Of ifscrub.
-    #[serde(default)]
     pub version: String,
     /// Kernel or kernels.
-    #[serde(default)]
     pub kernel: String,
     /// Fuzzing engine.
-    #[serde(default)]
     pub engine: String,
     /// Processes at a time.
-    #[serde(default)]
     pub jobs: u64,
     /// What is hunted; empty when any finding is news.
-    #[serde(default)]
     pub defects: Vec<String>,
     /// Folder of the corpus.
-    #[serde(default)]
     pub corpus: String,
 }
 
@@ -86,10 +81,8 @@ pub struct Progress {
     pub corpus_bytes: u64,
     /// What the corpus reaches in the models, once counted: yield points passed, and those
     /// parked at, fallible calls passed, and those that failed, the results of each verb.
-    #[serde(default)]
     pub reached: Option<u64>,
     /// Features of the runs covered.
-    #[serde(default)]
     pub features: Option<u64>,
     /// Resident memory of the largest process.
     #[serde(default)]
@@ -117,13 +110,11 @@ pub struct Finding {
     #[serde(default)]
     pub credit: Vec<String>,
     /// Operations of the minimized program; a bug of the harness is not minimized.
-    #[serde(default)]
     pub operations: Option<u64>,
     /// The program.
     #[serde(default)]
     pub file: String,
     /// Its report; a bug of the harness has none.
-    #[serde(default)]
     pub report: Option<String>,
 }
 
@@ -148,21 +139,18 @@ pub struct Round {
 
 /// The campaign has ended.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct End {
     /// When.
     #[serde(skip)]
     pub stamp: Stamp,
     /// Programs run.
-    #[serde(default)]
     pub executions: u64,
     /// Defects found.
-    #[serde(default)]
     pub found: Vec<String>,
     /// Defects not found.
-    #[serde(default)]
     pub unfound: Vec<String>,
     /// Why it ended.
-    #[serde(default)]
     pub reason: String,
 }
 
@@ -390,6 +378,20 @@ mod tests {
         let s = Status::of(&format!("{CAMPAIGN}{later}"));
         assert_eq!((s.unknown, s.torn, s.starts.len()), (1, 0, 3));
         assert_eq!(s.end, None);
+    }
+
+    #[test]
+    fn a_line_may_leave_out_what_it_can_do_without() {
+        let stamp = "\"at\":\"2026-01-01T00:00:00Z\",\"seconds\":1";
+        let least = format!(
+            "{{\"kind\":\"start\",{stamp}}}\n{{\"kind\":\"progress\",{stamp},\"executions\":7}}\n\
+             {{\"kind\":\"finding\",{stamp},\"signature\":\"a/b\"}}\n\
+             {{\"kind\":\"round\",{stamp},\"round\":1}}\n{{\"kind\":\"end\",{stamp}}}\n"
+        );
+        let s = Status::of(&least);
+        assert_eq!((s.starts.len(), s.progress.len(), s.findings.len()), (1, 1, 1));
+        assert_eq!((s.rounds.len(), s.end.is_some(), s.torn, s.unknown), (1, true, 0, 0));
+        assert_eq!(s.executions(), 7);
     }
 
     #[test]

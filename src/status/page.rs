@@ -1,7 +1,7 @@
 //! The page of a terminal: plain text of a given width, drawn anew as the campaign goes on.
 
 use super::Status;
-use super::words::{bytes, count, duration, unix_seconds};
+use super::words::{bytes, count, duration, not_read, plural, unix_seconds, wrapped};
 
 /// The heights of a small curve.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -51,9 +51,7 @@ pub fn page(s: &Status, view: View) -> String {
     lines.extend(figures(s).into_iter().map(Line::plain));
     lines.push(Line::plain(""));
     let mut last = defects(s, view.width);
-    if s.torn + s.unknown > 0 {
-        last.push(format!("not read: {} torn lines, {} of an unknown kind", s.torn, s.unknown));
-    }
+    last.extend(not_read(s.torn, s.unknown));
     let below = if last.is_empty() { 0 } else { last.len() + 1 };
     lines.extend(findings(s, view.height.saturating_sub(lines.len() + below)));
     if !last.is_empty() {
@@ -80,13 +78,13 @@ fn shown(line: &Line, view: View) -> String {
 fn head(s: &Status) -> Line {
     let words = match s.starts.last() {
         None => "ifscrub campaign".to_string(),
-        Some(start) => {
-            let jobs = if start.jobs == 1 { "job" } else { "jobs" };
-            format!(
-                "ifscrub {} campaign  {}, {}, {} {jobs}",
-                start.version, start.kernel, start.engine, start.jobs
-            )
-        }
+        Some(start) => format!(
+            "ifscrub {} campaign  {}, {}, {}",
+            start.version,
+            start.kernel,
+            start.engine,
+            plural(start.jobs, "job")
+        ),
     };
     Line { look: BOLD, words }
 }
@@ -200,21 +198,13 @@ fn defects(s: &Status, width: usize) -> Vec<String> {
     let done = found * CURVE / hunted;
     let bar: String = (0..CURVE).map(|i| if i < done { '█' } else { '░' }).collect();
     let mut lines = vec![format!("defects found: {found} of {hunted}  {bar}")];
-    let mut line = "left:".to_string();
-    for (i, id) in left.iter().enumerate() {
-        if line.len() + 1 + id.len() > width {
-            if lines.len() == LEFT {
-                line = format!("      and {} more", left.len() - i);
-                break;
-            }
-            lines.push(std::mem::replace(&mut line, "     ".to_string()));
-        }
-        line += " ";
-        line += id;
+    let mut named = wrapped("left:", "     ", left, width);
+    if named.len() > LEFT {
+        // No name has a blank in it.
+        let others: usize = named.drain(LEFT..).map(|line| line.split_whitespace().count()).sum();
+        named.push(format!("      and {others} more"));
     }
-    if !left.is_empty() {
-        lines.push(line);
-    }
+    lines.extend(named);
     lines
 }
 
@@ -259,5 +249,22 @@ mod tests {
         let (before, rest) = news.split_once("\"defects\":[").unwrap();
         let news = format!("{before}\"defects\":[{}", &rest[rest.find(']').unwrap()..]);
         assert!(!page(&Status::of(&news), SHOWN).contains("defects found"));
+    }
+
+    #[test]
+    fn every_defect_that_is_left_is_named_or_counted() {
+        for (n, lines) in [(1, 1), (30, 6), (31, 7), (60, 7)] {
+            let ids: Vec<String> = (0..n).map(|i| format!("defect-{i:04}")).collect();
+            let start = super::super::Start { defects: ids.clone(), ..Default::default() };
+            let s = Status { starts: vec![start], ..Status::default() };
+            let text = page(&s, View { width: 65, ..SHOWN });
+            let (_, left) = text.split_once("left:").unwrap();
+            assert_eq!(left.lines().count(), lines, "{text}");
+            let named = ids.iter().filter(|id| left.contains(&**id)).count();
+            let more = left.split_once("and ").map_or(0, |(_, rest)| {
+                rest.split_once(" more").unwrap().0.parse::<usize>().unwrap()
+            });
+            assert_eq!(named + more, n, "{text}");
+        }
     }
 }

@@ -13,6 +13,18 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// `1 job`, `2 jobs`: so many of what has an ordinary plural.
+pub fn plural(n: u64, one: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {one}{s}", count(n))
+}
+
+/// What of a status was passed over; `None`: nothing.
+pub fn not_read(torn: u64, unknown: u64) -> Option<String> {
+    let torn_lines = plural(torn, "torn line");
+    (torn + unknown > 0).then(|| format!("not read: {torn_lines}, {unknown} of an unknown kind"))
+}
+
 /// 1234567 as `1.2 M`: short, for axes.
 pub fn short(n: f64) -> String {
     let (value, unit) = match n.abs() {
@@ -52,6 +64,29 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Words on lines of at most `width` columns, which begin with `first` and then with `rest`;
+/// none without words. A word that is wider alone has a line of its own.
+pub fn wrapped<'a>(
+    first: &str,
+    rest: &str,
+    words: impl IntoIterator<Item = &'a str>,
+    width: usize,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = first.to_string();
+    for word in words {
+        if line.len() + 1 + word.len() > width {
+            lines.push(std::mem::replace(&mut line, rest.to_string()));
+        }
+        line += " ";
+        line += word;
+    }
+    if !lines.is_empty() || line.len() > first.len() {
+        lines.push(line);
+    }
+    lines
+}
+
 /// Seconds since 1970 of an RFC 3339 time in UTC, such as `2026-01-01T00:00:00Z`.
 pub fn unix_seconds(at: &str) -> Option<i64> {
     let (date, time) = at.split_once(['T', 't', ' '])?;
@@ -88,6 +123,9 @@ mod tests {
             [short(0.0), short(9999.0), short(15_000.0), short(1.25e6), short(3e9)],
             ["0", "9,999", "15 k", "1.2 M", "3 G"]
         );
+        assert_eq!([plural(0, "job"), plural(1, "job")], ["0 jobs", "1 job"]);
+        assert_eq!(not_read(0, 0), None);
+        assert_eq!(not_read(1, 2).unwrap(), "not read: 1 torn line, 2 of an unknown kind");
         assert_eq!([bytes(12), bytes(15_360), bytes(2_500_000)], ["12 bytes", "15.4 kB", "2.5 MB"]);
     }
 
@@ -95,6 +133,15 @@ mod tests {
     fn durations_have_two_units() {
         let shown = [12.5, 7.0, 130.0, 3900.0, 273_600.0].map(duration);
         assert_eq!(shown, ["12.5 s", "7 s", "2 min 10 s", "1 h 05 min", "3 d 4 h"]);
+    }
+
+    #[test]
+    fn words_are_wrapped_at_the_width_and_none_is_lost() {
+        let lines = |words: &[&str]| wrapped("a:", "  ", words.iter().copied(), 8);
+        assert_eq!(lines(&[]), [""; 0]);
+        assert_eq!(lines(&["12345"]), ["a: 12345"]);
+        assert_eq!(lines(&["12", "34", "5"]), ["a: 12 34", "   5"]);
+        assert_eq!(lines(&["1234567", "8"]), ["a:", "   1234567", "   8"]);
     }
 
     #[test]

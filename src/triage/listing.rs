@@ -39,9 +39,7 @@ fn line(m: &dyn Machine, trace: &Trace, e: &Event) -> String {
     match e.what {
         What::Op(i) => format!("operation {} is issued", i + 1),
         What::Done(0) => "returns 0".to_string(),
-        What::Done(n) => {
-            format!("returns {}", errno_name(n).map_or_else(|| n.to_string(), str::to_string))
-        }
+        What::Done(n) => format!("returns {}", errno_name(n)),
         What::Enter(f) if f.file.is_empty() => format!("{} {{", f.name),
         What::Enter(f) => format!("{}() {{", f.name),
         What::Leave(f) => format!("}} {}", f.name),

@@ -29,8 +29,12 @@ pub struct UnknownDefect {
 ///
 /// The first unknown name.
 pub fn parse(defects: &[Defect], text: &str) -> Result<u64, UnknownDefect> {
-    let words = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|w| !w.is_empty());
-    from_names(defects, words)
+    from_names(defects, words(text))
+}
+
+/// The words of a list, separated by commas and blanks.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|w| !w.is_empty())
 }
 
 /// The set of these names, each of which may also be `none` or `as-reported`.
@@ -67,8 +71,7 @@ pub fn from_names<'a>(
 ///
 /// The first name that none of them knows.
 pub fn across(kernels: &[&[Defect]], text: &str) -> Result<Vec<u64>, UnknownDefect> {
-    let words = || text.split(|c: char| c == ',' || c.is_whitespace()).filter(|w| !w.is_empty());
-    for word in words() {
+    for word in words(text) {
         let mut known = kernels.iter().map(|defects| from_names(defects, [word]));
         if !known.clone().any(|set| set.is_ok())
             && let Some(Err(unknown)) = known.next()
@@ -77,9 +80,33 @@ pub fn across(kernels: &[&[Defect]], text: &str) -> Result<Vec<u64>, UnknownDefe
         }
     }
     let set = |defects: &&[Defect]| {
-        words().filter_map(|w| from_names(defects, [w]).ok()).fold(0, |all, set| all | set)
+        words(text).filter_map(|w| from_names(defects, [w]).ok()).fold(0, |all, set| all | set)
     };
     Ok(kernels.iter().map(set).collect())
+}
+
+/// The set of exactly these defects, without what they need; a name that no defect of the
+/// kernel has counts for nothing ([`check_ids`]).
+pub fn of_ids<'a>(defects: &[Defect], ids: impl IntoIterator<Item = &'a str>) -> u64 {
+    let bit = |id: &str| defects.iter().position(|d| d.id == id).map_or(0, |i| 1 << i);
+    ids.into_iter().fold(0, |set, id| set | bit(id))
+}
+
+/// Whether each of these is the name of a defect of one of several kernels, and no word for
+/// several of them.
+///
+/// # Errors
+///
+/// The first that is none.
+pub fn check_ids<'a>(
+    kernels: &[&[Defect]],
+    ids: impl IntoIterator<Item = &'a str>,
+) -> Result<(), UnknownDefect> {
+    let all = || kernels.iter().flat_map(|defects| defects.iter()).map(|d| d.id);
+    match ids.into_iter().find(|id| all().all(|known| known != *id)) {
+        None => Ok(()),
+        Some(id) => Err(UnknownDefect { name: id.to_string(), suggestion: nearest(id, all()) }),
+    }
 }
 
 /// The set of the program's own `defects` line, if it has one.
@@ -215,6 +242,20 @@ mod tests {
         assert_eq!(across(&[none, none], "as-reported").unwrap(), [0, 0]);
         assert_eq!(across(&[all, none], "").unwrap(), [0, 0]);
         assert!(across(&[none, all], "guessed-panic,zzz").is_err());
+    }
+
+    #[test]
+    fn ids_are_names_alone_and_bring_nothing_along() {
+        let all = Toy::defects();
+        assert_eq!(of_ids(all, ["use-unreferenced", "no-such-thing"]), 1 << UNREFERENCED);
+        assert_eq!(
+            of_ids(all, words("use-unreferenced, guessed-panic")),
+            1 << UNREFERENCED | 1 << GUESS
+        );
+        let check = |ids: &str| check_ids(&[&[], all], words(ids));
+        assert_eq!(check("guessed-panic unlocked"), Ok(()));
+        assert_eq!(check("unlocked as-reported").unwrap_err().name, "as-reported");
+        assert_eq!(check("guesed-panic").unwrap_err().suggestion, Some("guessed-panic"));
     }
 
     #[test]

@@ -5,16 +5,14 @@
 //! write to the places that it has got. So the features of a run guide AFL++ with or
 //! without the compiler's edges.
 
+use ifscrub_fuzz_glue::COUNTERS;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-/// How many counters of features there are, as in libFuzzer's target.
-const FEATURES: usize = 6144;
-
-/// How many more there are for the signatures of findings.
+/// How many counters there are besides [`COUNTERS`], for the signatures of findings.
 const SIGNATURES: usize = 256;
 
-static GUARDS: [AtomicU32; FEATURES + SIGNATURES] =
-    [const { AtomicU32::new(0) }; FEATURES + SIGNATURES];
+static GUARDS: [AtomicU32; COUNTERS + SIGNATURES] =
+    [const { AtomicU32::new(0) }; COUNTERS + SIGNATURES];
 
 // AFL++'s runtime, afl-compiler-rt.
 unsafe extern "C" {
@@ -47,11 +45,11 @@ fn counters() -> &'static [AtomicU8] {
 
 /// The counters of features.
 pub fn features() -> &'static [AtomicU8] {
-    &counters()[..FEATURES]
+    &counters()[..COUNTERS]
 }
 
 /// Sets the counter of a signature.
 pub fn note_signature(signature: &str) {
     let hash = signature.bytes().fold(0_usize, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
-    counters()[FEATURES + hash % SIGNATURES].store(1, Ordering::Relaxed);
+    counters()[COUNTERS + hash % SIGNATURES].store(1, Ordering::Relaxed);
 }

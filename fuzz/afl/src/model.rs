@@ -7,7 +7,7 @@
 
 use ifscrub::program::mutate::mutate_bytes;
 use ifscrub::program::{MAX_OPS, RECORD};
-use ifscrub_fuzz_glue::{decoder, run, start};
+use ifscrub_fuzz_glue::{COUNTERS, decoder, run, start};
 use std::ffi::{c_int, c_long};
 use std::sync::atomic::AtomicU8;
 use std::time::Duration;
@@ -15,8 +15,7 @@ use std::time::Duration;
 /// How many mutants there are.
 const MUTANTS: usize = 20_000;
 
-/// As many counters as a target has.
-static FEATURES: [AtomicU8; 6144] = [const { AtomicU8::new(0) }; 6144];
+static FEATURES: [AtomicU8; COUNTERS] = [const { AtomicU8::new(0) }; COUNTERS];
 
 const CLOCK_PROCESS_CPUTIME_ID: c_int = 2;
 

@@ -24,6 +24,10 @@ use std::sync::atomic::AtomicU8;
 /// one has room for them, best in memory.
 const COUNT_VARIABLE: &str = "IFSCRUB_EXECUTIONS";
 
+/// How many counters of features a target has. Each costs in every execution; with fewer, more
+/// features of a long campaign fall together.
+pub const COUNTERS: usize = 6144;
+
 /// Decodes programs of every kernel, for people.
 static DECODER: LazyLock<Decoder> = LazyLock::new(|| Decoder::new(GRAMMARS));
 

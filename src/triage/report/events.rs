@@ -7,6 +7,7 @@ use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Event, Func, Trace, What};
 use crate::stack::Machine;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// How many things an episode tells before it only counts.
 const NOTES: usize = 8;
@@ -236,13 +237,13 @@ pub fn interleaving(m: &dyn Machine, trace: &Trace, labels: &Labels) -> Vec<Epis
 fn returned(errno: i32) -> String {
     match errno {
         0 => "returns 0".to_string(),
-        n => format!("returns {}", errno_name(n).map_or_else(|| n.to_string(), str::to_string)),
+        n => format!("returns {}", errno_name(n)),
     }
 }
 
-/// The BSD name of an errno.
-pub fn errno_name(errno: i32) -> Option<&'static str> {
-    Some(match errno {
+/// The BSD name of an errno; the number of one that has none here.
+pub fn errno_name(errno: i32) -> Cow<'static, str> {
+    Cow::Borrowed(match errno {
         1 => "EPERM",
         2 => "ENOENT",
         3 => "ESRCH",
@@ -271,6 +272,6 @@ pub fn errno_name(errno: i32) -> Option<&'static str> {
         61 => "ECONNREFUSED",
         64 => "EHOSTDOWN",
         65 => "EHOSTUNREACH",
-        _ => return None,
+        _ => return Cow::Owned(errno.to_string()),
     })
 }
