@@ -184,8 +184,8 @@ fn every_yield_point_and_fallible_call_of_the_source_is_passed() {
     for g in GRAMMARS {
         let Points { folder, named_by, more } = points_of(g);
         let mut written: Names = more.iter().map(ToString::to_string).collect();
-        for entry in std::fs::read_dir(support::root().join(folder)).expect("the sources") {
-            let source = std::fs::read_to_string(entry.expect("a file").path()).expect("a source");
+        for path in support::files_in(folder, "rs") {
+            let source = std::fs::read_to_string(path).expect("a source");
             for (call, kind) in named_by {
                 written.extend(literals(&source, call).map(|name| format!("{kind} {name}")));
             }

@@ -28,6 +28,12 @@ pub fn name_of(path: &Path) -> String {
 /// The text programs of a folder and of those in it, sorted by path; none when there is
 /// no such folder.
 pub fn programs_in(folder: &str) -> Vec<PathBuf> {
+    files_in(folder, "ops")
+}
+
+/// The files with this ending of a folder and of those in it, sorted by path; none when
+/// there is no such folder.
+pub fn files_in(folder: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -36,7 +42,7 @@ pub fn programs_in(folder: &str) -> Vec<PathBuf> {
             let path = entry.expect("a folder can be listed").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "ops") {
+            } else if path.extension().is_some_and(|e| e == ending) {
                 found.push(path);
             }
         }
