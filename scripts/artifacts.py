@@ -23,6 +23,8 @@ KILLED = 3
 # So many artifacts of one signature are kept: a bug that nobody switches off is found
 # again and again.
 SAME_SIGNATURE = 1000
+# What stands in the place of a signature for an artifact that was not judged.
+NOT_JUDGED = ("left", "skipped")
 
 
 class Artifacts:
@@ -191,6 +193,11 @@ class Artifacts:
                 self.terminal.say(f"{file}: the harness itself panicked: {about['bug']}")
                 self.harness_bug(file, "harness/panic")
                 continue
+            if "skipped" in about:
+                self.terminal.say(f"{file}: a program of {about['skipped']}, which this campaign "
+                                  "does not fuzz; passed over")
+                self.note(file, "skipped", [])
+                continue
             if "signature" not in about and ARTIFACT.fullmatch(file.name).group(2):
                 self.terminal.say(f"{file}: clean when it is run again: AFL++ or its target was "
                                   "killed with it, so it is torn, or nothing is wrong with it")
@@ -222,11 +229,12 @@ class Artifacts:
         self.unfound = [id for k in kernels for id in k["unfound"]]
 
     def note(self, file, signature, credit):
-        """This artifact needs no more looking at. Of one signature only so many are kept."""
+        """This artifact needs no more looking at. Of one signature only so many are kept; what
+        was not judged stays."""
         self.triaged.add({"artifact": file.name, "signature": signature, "credit": credit})
         self.credited.update(dict.fromkeys(credit))
         n = self.duplicates[signature] = self.duplicates.get(signature, 0) + 1
-        if n > SAME_SIGNATURE:
+        if n > SAME_SIGNATURE and signature not in NOT_JUDGED:
             file.unlink(missing_ok=True)
 
     def harness_bug(self, file, signature):

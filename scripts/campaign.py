@@ -168,9 +168,9 @@ class Campaign:
     def take(self, finds):
         """Keeps what an engine has found; returns the artifacts."""
         kept = []
-        for kind, data in finds:
+        for kind, data, file in finds:
             if data is None:
-                self.terminal.say(f"AFL++ has left an empty {kind}; passed over")
+                self.terminal.say(f"{file}: AFL++ has left it empty; passed over")
             elif kind == "input":
                 self.add_input(data)
             else:

@@ -50,10 +50,10 @@ def call(command, **options):
     """Runs a command that must succeed; its output is shown only if it does not."""
     options.setdefault("env", environment())
     options.setdefault("cwd", ROOT)
-    done = subprocess.run([str(c) for c in command], text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, **options)
+    options.setdefault("stderr", subprocess.STDOUT)
+    done = subprocess.run([str(c) for c in command], text=True, stdout=subprocess.PIPE, **options)
     if done.returncode != 0:
-        say(done.stdout)
+        say(done.stderr or done.stdout)
         die(f"failed with {done.returncode}: {' '.join(map(str, command))}")
     return done.stdout
 

@@ -70,12 +70,12 @@ def resident_kb(pid):
 
 
 def of_libfuzzer(files):
-    """What files of its findings hold, as (kind, data); torn ones are passed over, because their
-    names say what they must hold."""
+    """What files of its findings hold, as (kind, data, file); torn ones are passed over, because
+    their names say what they must hold."""
     for file in files:
         data = contents(file)
         if data is not None and file.name.endswith(sha1(data)):
-            yield file.name.split("-")[0], data
+            yield file.name.split("-")[0], data, file
 
 
 def self_inflicted(name):
@@ -86,16 +86,16 @@ def self_inflicted(name):
 
 
 def of_afl(queue, crashes, hangs, ended_well):
-    """What files of an instance of AFL++ hold, as (kind, data). Its names do not say what that
-    must be: an instance that was killed, or had no room, may have left a torn one, which is told
-    by its kind, or an empty one, which has no data."""
+    """What files of an instance of AFL++ hold, as (kind, data, file). Its names do not say what
+    that must be: an instance that was killed, or had no room, may have left a torn one, which is
+    told by its kind, or an empty one, which has no data."""
     for file in queue:
         if data := contents(file):
-            yield "input", data
+            yield "input", data, file
     for kind, files in (("crash", crashes), ("timeout", hangs)):
         for file in files:
             whole = ended_well and self_inflicted(file.name)
-            yield kind if whole else f"{kind}-left", contents(file) or None
+            yield kind if whole else f"{kind}-left", contents(file) or None, file
 
 
 class Count:
@@ -170,8 +170,9 @@ class Worker:
         """The text of the program in the report that the process has ended with."""
 
     def taken(self, settled):
-        """What it has found and nobody has taken yet, as (kind, data), where a kind is `input` or
-        an artifact's; `settled`: it goes on, so only what is not being written any more."""
+        """What it has found and nobody has taken yet, as (kind, data, file), where a kind is
+        `input` or an artifact's; `settled`: it goes on, so only what is not being written any
+        more."""
         raise NotImplementedError
 
     def look(self):

@@ -44,6 +44,8 @@ class Reach:
         for name in new:
             # An engine may remove the file meanwhile.
             link_or_copy(self.corpus / name, folder / name)
+        if not any(folder.iterdir()):
+            return
         out = os.fdopen(os.memfd_create("reach"), "w+b")
         child = spawn([self.command, "corpus", "reach", "--no-credit", "--json", "--bytes",
                        folder],

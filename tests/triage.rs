@@ -2,6 +2,7 @@
 
 mod support;
 
+use ifscrub::program::bytes;
 use serde_json::Value;
 use std::fs;
 use support::{Scratch, root, run_ifscrub, stderr, stdout};
@@ -109,6 +110,27 @@ fn a_file_of_a_kernel_that_does_not_count_is_not_called_clean() {
     assert_eq!(told["files"][0].get("clean"), None);
     let o = run_ifscrub([&["triage"], &args[..]].concat());
     assert!(stdout(&o).contains(".ops: of another kernel, dragonfly-2007\n"), "{}", stdout(&o));
+}
+
+/// Such a byte stands for one of the kernels that a fuzz target fuzzes: of one, that one.
+#[test]
+fn a_kernel_byte_that_names_no_kernel_is_read_as_the_fuzz_target_reads_it() {
+    let path = root().join("crashes/freebsd-14/fib-gateway-delete-delayed.ops");
+    let data = bytes::encode(&support::read(&path)).expect("a program without named points");
+    let scratch = Scratch::new("triage-kernel-byte");
+    let defects = "in6-ifextra-not-deferred fib-gateway-delete-delayed";
+    for kernel in [2, 3, 254, 255] {
+        let file = scratch.0.join(format!("crash-{kernel}"));
+        let mut data = data.clone();
+        data[1] = kernel;
+        fs::write(&file, data).unwrap();
+        let file = file.display().to_string();
+        for pinned in [&["--kernel", "freebsd-14"][..], &[]] {
+            let (code, told) = triage(&[pinned, &["--defects", defects, &file]].concat());
+            assert_eq!(code, 1, "kernel byte {kernel}: {told}");
+            assert_eq!(told["files"][0]["kernel"], "freebsd-14");
+        }
+    }
 }
 
 /// A program of which a smaller one takes fewer defects, and gives the credit to others.

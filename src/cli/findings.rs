@@ -9,7 +9,8 @@ use super::output::{emit, emit_json, make_dir, note, write_program};
 use super::{AS_EXPECTED, CliError, Done, HARNESS_BUG, VIOLATION};
 use crate::hunt::left::Left;
 use crate::hunt::round::guarded;
-use crate::program::text;
+use crate::program::bytes::{decode, kernel_byte};
+use crate::program::{Grammar, text};
 use crate::stack::{Machine, Model};
 use crate::triage::credit::{Credited, credit_of_books};
 use crate::triage::minimize::minimize;
@@ -125,6 +126,12 @@ fn sides(models: &'static [Model], args: &Args) -> Result<Vec<Side>, CliError> {
     Ok(machines.into_iter().zip(defects).map(side).collect())
 }
 
+/// The kernels that a fuzz target fuzzes: those with defects on, if there are any.
+fn fuzzed(sides: &[Side]) -> Vec<&'static Grammar> {
+    let all = sides.iter().all(|s| s.defects == 0);
+    sides.iter().filter(|s| all || s.defects != 0).map(|s| s.machine.grammar()).collect()
+}
+
 /// What is said about a file, and the exit code that it asks for.
 fn one(
     models: &'static [Model],
@@ -134,7 +141,12 @@ fn one(
     findings: &mut Vec<Value>,
 ) -> Result<(Value, u8), CliError> {
     let file = path.display().to_string();
-    let loaded = Loaded::read(models, path, args.bytes)?;
+    let mut loaded = Loaded::read(models, path, args.bytes)?;
+    let names_none = |id: u8| Model::with_id(models, id).is_none();
+    if !loaded.is_text && kernel_byte(&loaded.bytes).is_some_and(names_none) {
+        // To a fuzz target it is a program of one of the kernels that it fuzzes.
+        loaded.program = decode(&fuzzed(sides), &loaded.bytes);
+    }
     let p = &loaded.program;
     let ours = |s: &&mut Side| s.machine.grammar().id == p.header.kernel;
     let Some(side) = sides.iter_mut().find(ours) else {
@@ -149,7 +161,8 @@ fn one(
         Ok(None) => return Ok((json!({ "file": file, "clean": true }), AS_EXPECTED)),
         Err(bug) => {
             // The machine may be in any state now.
-            side.machine = loaded.machine();
+            let model = Model::with_id(models, p.header.kernel);
+            side.machine = model.expect("the kernel of a machine").machine();
             return Ok((json!({ "file": file, "bug": bug.message }), HARNESS_BUG));
         }
     };

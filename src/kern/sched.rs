@@ -486,11 +486,6 @@ impl Ctx {
         on
     }
 
-    /// Whether defect number `d` is on, without having come to its line: for the books.
-    pub fn is_set(&self, d: u8) -> bool {
-        self.defects.get() >> d & 1 != 0
-    }
-
     /// The defects whose faulty line was executed in this run.
     pub fn reached(&self) -> u64 {
         self.reached.get()

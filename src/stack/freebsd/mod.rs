@@ -19,7 +19,7 @@
 //! | [`route`] | `net/route.c`: which address and interface a route gets |
 //! | [`route_ctl`], [`route_helpers`], [`route_ifaddrs`], [`route_rtentry`], [`route_tables`] | `net/route/route_*.c` |
 //! | [`nhop`], [`nhop_ctl`], [`nhgrp_ctl`] | `net/route/nh*.c` |
-//! | [`fib_algo`], [`in_fib`], [`in6_fib`] | `net/route/fib_algo.c`, `netinet/in_fib*.c`, `netinet6/in6_fib*.c` |
+//! | [`fib_algo`], [`in_fib`], [`in_fib_algo`], [`in6_fib`] | `net/route/fib_algo.c`, `netinet/in_fib*.c`, `netinet6/in6_fib*.c` |
 //! | [`rtsock`] | `net/rtsock.c` |
 //! | [`in_c`], [`in_mcast`], [`if_ether`], [`if_llatbl`] | `netinet/in.c`, ... |
 //! | [`in6_c`], [`in6_ifattach`], [`in6_src`], [`in6_mcast`] | `netinet6/in6.c`, ... |

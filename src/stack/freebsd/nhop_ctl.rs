@@ -417,7 +417,8 @@ async fn finalize_nhop<'k>(k: &'k K, nh: NhId, in_hand: Hold<'k>) -> i32 {
 
 // ---- paths -------------------------------------------------------------------
 
-/// `nhop_select`: one path of a group; always the same for one destination.
+/// `nhop_select_func`, and `nhop_select` of `route_var.h` in it: one path of a group; always
+/// the same for one destination.
 pub fn nhop_select(k: &K, nh: NhRef, dst: Addr) -> NhId {
     match nh {
         NhRef::Null => NhId::NULL,

@@ -1,7 +1,7 @@
 //! The objects of `freebsd-14`, their fields and what a free leaves of them.
 //!
-//! They stand in files called after the kernel's; here is what all of them use: families,
-//! network addresses, pointers, classes.
+//! They stand in files called after the kernel's headers, those of drivers in `drivers.rs`; here
+//! is what all of them use: families, network addresses, pointers, classes.
 //!
 //! UMA and malloc(9) of a kernel without INVARIANTS leave freed memory as it was, so a
 //! corpse keeps its fields until the slot has a new tenant; nothing is poisoned.

@@ -1,5 +1,6 @@
-//! `sys/net/if_var.h`, `if_private.h`: interfaces, addresses of every family, link-level
-//! memberships; `sys/net/bpf.c`: the packet filter's side of an interface.
+//! `sys/net/if_var.h`, `if_private.h`, `if.h`: interfaces, addresses of every family (with what
+//! `sys/netinet/in_var.h` and `sys/netinet6/in6_var.h` add to them), link-level memberships;
+//! `sys/net/bpf.c`: the packet filter's side of an interface.
 
 use super::*;
 use crate::kern::cell::{F, Zero};

@@ -1,4 +1,5 @@
-//! `sys/net/route/route_var.h`, `nhop_var.h`, `nhgrp_var.h`: routes, nexthops and their groups.
+//! `sys/net/route/route_var.h`, `nhop.h`, `nhop_var.h`, `nhgrp_var.h`: routes, nexthops and their
+//! groups; `sys/net/route.h`: their flags.
 
 use super::*;
 use crate::kern::cell::{F, Zero};
