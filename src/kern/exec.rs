@@ -61,6 +61,11 @@ impl Outcome {
     }
 }
 
+// Operations may all wait for a thread that one of them has asked for, and those for what only
+// the end brings (a process that closes its device): there is always room for it.
+const LEFT_BY_SPAWNED: usize = 1;
+const LEFT_BY_OPS: usize = LEFT_BY_SPAWNED + 1;
+
 /// Runs a program from boot to audit. A function of its arguments alone.
 pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
     prepare(k, p, cfg);
@@ -165,7 +170,7 @@ where
         k.cx.count_issued();
         k.cx.bump(|c| c.ops += 1);
         let quiet = k.cx.at_rest();
-        match self.start(Job::Op(*op), i, S::op_cpu(op, k.cx.ncpus())) {
+        match self.start(Job::Op(*op), i, S::op_cpu(op, k.cx.ncpus()), LEFT_BY_OPS) {
             Some(fiber) => {
                 k.cx.issued(fiber, i);
                 let errno = self.poll_all(Some(fiber));
@@ -220,8 +225,8 @@ where
             && let Some((job, cpu)) = S::awaited(k)
         {
             k.cx.refuel();
-            let fiber = self.start(Job::Thread(job), TEARDOWN, cpu);
-            self.poll_all(fiber);
+            let Some(fiber) = self.start(Job::Thread(job), TEARDOWN, cpu, 0) else { break };
+            self.poll_all(Some(fiber));
             self.unpark_all();
         }
         match k.cx.any_blocked() {
@@ -246,8 +251,8 @@ where
         while !k.cx.stopped() {
             k.cx.refuel();
             let Some((job, cpu)) = S::teardown(k, n) else { break };
-            let fiber = self.start(Job::Thread(job), TEARDOWN, cpu);
-            self.poll_all(fiber);
+            let Some(fiber) = self.start(Job::Thread(job), TEARDOWN, cpu, 0) else { break };
+            self.poll_all(Some(fiber));
             n += 1;
         }
         if k.cx.stopped() {
@@ -264,9 +269,9 @@ where
         self.k.cx.violate(&rules::DEADLOCK, ObjRef::NONE, ObjRef::NONE, detail);
     }
 
-    /// Makes a thread, runnable; its fiber, unless too many are alive.
-    fn start(&mut self, job: Job<S::Job>, account: u8, cpu: u8) -> Option<u8> {
-        let fiber = self.k.cx.new_fiber(account, cpu, matches!(job, Job::Op(_)))?;
+    /// Makes a thread, runnable; its fiber, unless there would not be room for `leave` more.
+    fn start(&mut self, job: Job<S::Job>, account: u8, cpu: u8, leave: usize) -> Option<u8> {
+        let fiber = self.k.cx.new_fiber(account, cpu, matches!(job, Job::Op(_)), leave)?;
         while self.slots.len() <= fiber as usize {
             self.slots.push(Box::pin(None));
         }
@@ -317,7 +322,9 @@ where
     fn start_spawned(&mut self) {
         let k = self.k;
         let mut waiting = k.spawns.take();
-        waiting.retain(|&(job, account, cpu)| self.start(Job::Thread(job), account, cpu).is_none());
+        waiting.retain(|&(job, account, cpu)| {
+            self.start(Job::Thread(job), account, cpu, LEFT_BY_SPAWNED).is_none()
+        });
         k.has_spawns.set(!waiting.is_empty());
         *k.spawns.borrow_mut() = waiting;
     }

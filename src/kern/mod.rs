@@ -104,7 +104,7 @@ impl<S: Stack> Kernel<S> {
     /// When it waits.
     pub fn at_boot<T>(&self, body: impl Future<Output = T>) -> T {
         self.cx.plan(sched::TEARDOWN as usize, &Op::default());
-        let fiber = self.cx.new_fiber(sched::TEARDOWN, 0, false);
+        let fiber = self.cx.new_fiber(sched::TEARDOWN, 0, false, 0);
         let fiber = fiber.expect("harness: no thread at boot");
         let _ = self.cx.next_runnable();
         self.cx.resume(fiber, true);

@@ -35,7 +35,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The most threads alive at once. An operation issued beyond that is refused
+/// The most threads alive at once, of which operations leave some to kernel threads and to
+/// what only the end brings. An operation issued beyond that is refused
 /// (`EAGAIN`) and counted, never dropped silently.
 pub const MAX_FIBERS: usize = 16;
 
@@ -350,9 +351,13 @@ impl Ctx {
         self.fibers[self.current.get() as usize].held.get() != 0
     }
 
-    /// Starts a thread, if one more may live.
-    pub(super) fn new_fiber(&self, account: u8, cpu: u8, is_op: bool) -> Option<u8> {
-        let i = (!self.alive.get()).trailing_zeros() as usize;
+    /// Starts a thread, if room for so many more is left.
+    pub(super) fn new_fiber(&self, account: u8, cpu: u8, is_op: bool, leave: usize) -> Option<u8> {
+        let alive = self.alive.get();
+        if alive.count_ones() as usize + leave >= MAX_FIBERS {
+            return None;
+        }
+        let i = (!alive).trailing_zeros() as usize;
         let f = self.fibers.get(i)?;
         self.alive.set(self.alive.get() | 1 << i);
         f.begin();
