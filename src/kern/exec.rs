@@ -13,7 +13,7 @@ use super::Kernel;
 use super::sched::{Counts, TEARDOWN};
 use super::slab::ObjRef;
 use super::trace::Trace;
-use crate::program::{NamedPoint, Op, Program, Stop};
+use crate::program::{MAX_OPS, NamedPoint, Op, Program, Stop};
 use crate::shadow::{KernelFault, Violation, rules};
 use crate::stack::{Job, Stack};
 use std::future::Future;
@@ -215,15 +215,17 @@ where
         }
     }
 
-    /// After the last operation: lets parked threads run to their end.
+    /// After the last operation: lets parked threads run to their end. The user is asked as
+    /// often as there may be operations: more cannot wait for one thing each.
     fn release_all(&mut self) {
         let k = self.k;
         k.cx.refuel();
         self.unpark_all();
-        while !k.cx.stopped()
-            && k.cx.any_blocked().is_some()
-            && let Some((job, cpu)) = S::awaited(k)
-        {
+        for _ in 0..MAX_OPS {
+            if k.cx.stopped() || k.cx.any_blocked().is_none() {
+                break;
+            }
+            let Some((job, cpu)) = S::awaited(k) else { break };
             k.cx.refuel();
             let Some(fiber) = self.start(Job::Thread(job), TEARDOWN, cpu, 0) else { break };
             self.poll_all(Some(fiber));

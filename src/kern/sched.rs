@@ -358,8 +358,8 @@ impl Ctx {
             return None;
         }
         let i = (!alive).trailing_zeros() as usize;
-        let f = self.fibers.get(i)?;
-        self.alive.set(self.alive.get() | 1 << i);
+        let f = &self.fibers[i];
+        self.alive.set(alive | 1 << i);
         f.begin();
         f.account.set(account);
         f.cpu.set(cpu);

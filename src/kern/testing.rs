@@ -125,6 +125,9 @@ pub enum Step {
 
     /// Starts a kernel thread that runs a background script.
     Spawn(usize),
+    /// The user does the background script of that number when the program ends and somebody
+    /// still waits, as often as that is so.
+    Promise(usize),
 }
 
 use Step::*;
@@ -162,6 +165,7 @@ pub struct State {
     pub tasks: Taskqueue<usize, 8>,
     owners: Slab<Owner, 2>,
     owner: F<Id<Owner>>,
+    promised: F<Option<usize>>,
     /// What each check after an operation was told.
     checks: RefCell<Vec<(Option<i32>, bool)>>,
 }
@@ -291,6 +295,7 @@ async fn script(k: &K, steps: &[Step]) -> i32 {
             FreeOwner => st.owners.free(st.owner.get()),
 
             Spawn(n) => k.spawn(Thread::Script(n), 0),
+            Promise(n) => st.promised.set(Some(n)),
         }
     }
     0
@@ -352,6 +357,9 @@ impl Stack for Toy {
 
     fn after_op(k: &K, _: &Op, errno: Option<i32>, rest: bool) {
         k.st.checks.borrow_mut().push((errno, rest));
+    }
+    fn awaited(k: &K) -> Option<(Thread, u8)> {
+        k.st.promised.get().map(|n| (Thread::Script(n), 0))
     }
     fn teardown(_: &K, _: u32) -> Option<(Thread, u8)> {
         None

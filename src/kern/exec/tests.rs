@@ -235,6 +235,27 @@ fn a_kernel_thread_for_which_there_is_no_room_starts_when_there_is() {
 }
 
 #[test]
+fn the_user_has_a_thread_in_the_end_when_all_operations_wait_for_him() {
+    let waits = op(&[Promise(0), Sleep, Say("goes on")]);
+    let ran = run_behind(&vec![waits; AT_ONCE + 1], &[&[Wakeup]]).clean();
+    assert_eq!(ran.outcome.counts.refused, 1);
+    assert_eq!(ran.log.len(), AT_ONCE);
+    // Neither does a thread that an operation has asked for take the last one.
+    let mut ops = vec![op(&[Promise(0), Spawn(1), Spawn(1), Sleep])];
+    ops.resize(AT_ONCE, op(&[Sleep]));
+    run_behind(&ops, &[&[Wakeup], &[Sleep]]).clean();
+}
+
+#[test]
+fn a_user_who_does_not_help_is_asked_only_so_often() {
+    let waits = [op(&[Promise(0), Sleep])];
+    // He does something else; he waits himself, with every thread that there is.
+    for does in [&[Say("something else")][..], &[Sleep]] {
+        run_behind(&waits, &[does]).breaks(&rules::DEADLOCK);
+    }
+}
+
+#[test]
 fn an_operation_is_recorded_as_issued_by_its_own_thread() {
     let ran = recorded(&[op(&[Yield("y")]).park(1, 1), op(&[])]).clean();
     let trace = ran.outcome.trace.unwrap();
