@@ -407,8 +407,13 @@ fn run_reach(models: &'static [Model], args: &ReachArgs) -> Done {
 /// What programs of a kernel reach, for people.
 fn print(m: &dyn Machine, r: &Reach) -> String {
     let grammar = m.grammar();
-    let mut out =
-        format!("{}: {} programs, {} operations\n", grammar.kernel, r.programs, r.operations);
+    let mut out = format!(
+        "{}: {} programs, {} operations, {} different states in the end\n",
+        grammar.kernel,
+        r.programs,
+        r.operations,
+        r.states.len()
+    );
     let used = grammar.verbs.iter().filter(|v| r.verbs.contains_key(&v.code));
     out += &format!("\nverbs: {} of {}\n", used.clone().count(), grammar.verbs.len());
     let width = grammar.verbs.iter().map(|v| v.name.len()).max().unwrap_or(0);

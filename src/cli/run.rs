@@ -168,6 +168,7 @@ fn replay(models: &'static [Model], args: &Args, path: &Path) -> Result<Replayed
         let cfg = Config { defects: set, measure: true, ..Config::default() };
         let measured = guarded(&mut *m, &p, |m| m.run(&p, cfg))?;
         json["changed"] = json!(measured.counts.changed);
+        json["state"] = json!(measured.state.map(|hash| format!("{hash:#018x}")));
         let triggered = guarded(&mut *m, &p, |m| triggered(m, &p, set, None))?;
         json["triggered"] = json!(sets::names(m.defects(), triggered));
     }

@@ -48,6 +48,8 @@ pub struct Reach {
     pub programs: u64,
     /// Operations in them.
     pub operations: u64,
+    /// The fingerprints of the states that they lead to with all defects off.
+    pub states: BTreeSet<u64>,
     /// By opcode.
     pub verbs: BTreeMap<u8, VerbReach>,
     /// By name.
@@ -86,6 +88,7 @@ pub fn reach(m: &mut dyn Machine, programs: &[Program], credit: bool) -> Result<
         if !clean.outcome.clean() {
             r.violating.push(i);
         }
+        r.states.extend(clean.outcome.state);
         r.exhausted += u64::from(clean.outcome.exhausted);
         r.note(p, &clean.trace);
         let reported = guarded(m, p, |m| recorded(m, p, all, None))?;
@@ -201,6 +204,7 @@ impl Reach {
             "kernel": m.grammar().kernel,
             "programs": self.programs,
             "operations": self.operations,
+            "end_states": self.states.len(),
             "verbs": verbs.collect::<Vec<_>>(),
             "yield_points": points(&self.yields, "parked"),
             "fallible_calls": points(&self.calls, "failed"),

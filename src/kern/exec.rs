@@ -27,9 +27,9 @@ pub struct Config {
     pub defects: u64,
     /// Which layer ends the run; `None`: as the program's header says.
     pub stop: Option<Stop>,
-    /// Record everything (slow).
+    /// Record everything, and take the fingerprint of the state at rest (slow).
     pub record: bool,
-    /// Count the operations that change the state (slow).
+    /// Count the operations that change the state, and take its fingerprint at rest (slow).
     pub measure: bool,
     /// Note the features of the run, for guided engines.
     pub feedback: bool,
@@ -50,6 +50,9 @@ pub struct Outcome {
     pub reached: u64,
     /// Named points of the program that the run did not reach.
     pub unreached: Vec<NamedPoint>,
+    /// The stack's hash of the state at rest after the operations, before the teardown, if it
+    /// was asked for and nothing has ended the run before.
+    pub state: Option<u64>,
     /// The events, when recorded.
     pub trace: Option<Box<Trace>>,
 }
@@ -70,7 +73,7 @@ const LEFT_BY_OPS: usize = LEFT_BY_SPAWNED + 1;
 pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
     prepare(k, p, cfg);
     let kernel = &*k;
-    Driver::new(kernel, |job| S::thread(kernel, job)).drive(p, cfg);
+    let state = Driver::new(kernel, |job| S::thread(kernel, job)).drive(p, cfg);
     Outcome {
         violation: k.cx.violation(),
         fault: k.cx.fault(),
@@ -78,6 +81,7 @@ pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
         exhausted: k.cx.exhausted(),
         reached: k.cx.reached(),
         unreached: if p.named.is_empty() { Vec::new() } else { k.cx.unreached() },
+        state,
         trace: cfg.record.then(|| Box::new(k.cx.take_trace())),
     }
 }
@@ -143,12 +147,16 @@ where
         Driver { k, body, slots: Vec::new(), poller, before: None, unchecked: false }
     }
 
-    /// The whole run; returns early when a finding ends it.
-    fn drive(&mut self, p: &Program, cfg: Config) {
+    /// The whole run; returns early when a finding ends it. What is returned is
+    /// [`Outcome::state`].
+    fn drive(&mut self, p: &Program, cfg: Config) -> Option<u64> {
         self.operations(p, cfg);
-        if !self.k.cx.stopped() {
-            self.tear_down();
+        if self.k.cx.stopped() {
+            return None;
         }
+        let state = (cfg.measure || cfg.record).then(|| S::fingerprint(self.k));
+        self.tear_down();
+        state
     }
 
     /// The operations, until every thread has finished.

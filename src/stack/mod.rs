@@ -203,8 +203,8 @@ pub trait Stack: Sized + 'static {
     fn audit_end(k: &Kernel<Self>);
 
     /// A hash of the state at rest by a walk from the roots that renumbers: equal for
-    /// states that behave alike, however they came about. No engine asks for it; without
-    /// one, all states are alike.
+    /// states that behave alike, however they came about. Measured and recorded runs ask
+    /// for it; without one, all states are alike.
     fn fingerprint(_k: &Kernel<Self>) -> u64 {
         0
     }

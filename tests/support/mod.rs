@@ -89,9 +89,9 @@ pub fn own_defects(m: &dyn Machine, p: &Program) -> u64 {
     own.unwrap_or(0)
 }
 
-/// All of an outcome but its trace, to be compared and shown.
+/// All of an outcome but what only recorded runs take, to be compared and shown.
 pub fn shown(o: &Outcome) -> String {
-    let Outcome { violation, fault, counts, exhausted, reached, unreached, trace: _ } = o;
+    let Outcome { violation, fault, counts, exhausted, reached, unreached, trace: _, state: _ } = o;
     format!("{violation:?} {fault:?} {counts:?} {exhausted} {reached:#x} {unreached:?}")
 }
 

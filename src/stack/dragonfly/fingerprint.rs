@@ -5,8 +5,8 @@
 //! starts from the roots (lists, tables, sockets, caches) in their own order, numbers
 //! each object when it first meets it, and hashes living fields only, pointers as
 //! numbers and deadlines as what is left of them. Two states with one fingerprint behave
-//! alike. That is for an exhaustive search, which does not exist yet: only the tests here
-//! call it.
+//! alike. `ifscrub run --json` tells it, and `ifscrub corpus reach` in how many of them the
+//! programs of a corpus end.
 
 use super::K;
 use super::objects::*;
