@@ -592,6 +592,27 @@ fn a_fib_that_is_not_in_step_may_have_nexthops_of_a_detached_interface() {
     assert_broken("in step", check(&w.k), &inv::I10_FIB_DETACHED, [Left::Fib as u32, 0]);
 }
 
+/// It has kept the nexthop because there was no memory to give it up.
+#[test]
+fn a_fib_in_step_may_have_them_while_a_rebuild_that_failed_is_tried_again() {
+    let stale = |failed: u32, armed: bool| {
+        let w = World::new();
+        stale_fib(&w);
+        w.k.st.notes.detached.set(1 << w.tun.slot());
+        let d = &w.k[w.fd];
+        d.fd_failed_rebuilds.set(failed);
+        d.fd_callout_action.set(FdAction::Rebuild);
+        if armed {
+            w.k.callout_reset(&d.fd_callout, 50);
+        }
+        check(&w.k)
+    };
+    assert_eq!(stale(1, true), None);
+    let broken = [Left::Fib as u32, 0];
+    assert_broken("nothing has failed", stale(0, true), &inv::I10_FIB_DETACHED, broken);
+    assert_broken("nothing is armed", stale(1, false), &inv::I10_FIB_DETACHED, broken);
+}
+
 #[test]
 fn a_world_in_order_stays_in_order() {
     let w = World::new();

@@ -106,7 +106,7 @@ pub static I09_RIB_DETACHED: Rule = Rule::new(
 /// I10, at rest.
 pub static I10_FIB_DETACHED: Rule = Rule::new(
     "I10-fib-detached",
-    "at rest, after if_detach, a linked FIB instance that is in step with its RIB has no nexthop of the interface",
+    "at rest, after if_detach, a linked FIB instance that is in step with its RIB has no nexthop of the interface, unless a rebuild has failed and is tried again",
 );
 /// I10 in its strict form, a warning: the original lets the FIB follow the RIB later.
 pub static I10_FIB_STRICT: Rule = Rule::warning(
@@ -459,8 +459,7 @@ pub fn detached(k: &K, ifp: IfId) {
         d.set(d.get() | 1 << ifp.slot());
         left_behind(k, ifp, None);
         let stale = |d: &FibData| {
-            let retried = rebuild_pending(d) && d.fd_failed_rebuilds.get() != 0;
-            d.fd_linked.get() && !retried && d.nhops().any(|nh| names(k, nh, ifp))
+            d.fd_linked.get() && !retried(d) && d.nhops().any(|nh| names(k, nh, ifp))
         };
         if let Some((fd, _)) = k.st.fds.iter().find(|(_, d)| stale(d)) {
             let detail = [Left::Fib as u32, 0];
@@ -471,13 +470,14 @@ pub fn detached(k: &K, ifp: IfId) {
 
 /// I10: after one synchronization. While the generations of RIB and FIB differ it is I20
 /// that says how long they may; an instance that is not linked any more waits for its grace
-/// period, and no longer (I16).
+/// period, and no longer (I16). One that could not give a nexthop up is to be rebuilt though
+/// it is in step (`fib_schedule_release_nhop`), and keeps it when that fails as well.
 fn fib_follows(k: &K, ifp: IfId) -> bool {
     let st = &k.st;
     for (fd, d) in st.fds.iter() {
         let af = d.af.get().index();
         let in_step = d.fd_linked.get() && st.rnh_gen[af].get() == st.rnh_gen_rib[af].get();
-        if in_step && d.nhops().any(|nh| names(k, nh, ifp)) {
+        if in_step && !retried(d) && d.nhops().any(|nh| names(k, nh, ifp)) {
             let detail = [Left::Fib as u32, 0];
             k.violate(&I10_FIB_DETACHED, ObjRef::of(ifp), ObjRef::of(fd), detail);
             return false;
@@ -619,6 +619,11 @@ pub fn names(k: &K, nh: NhRef, ifp: IfId) -> bool {
 pub fn rebuild_pending(d: &FibData) -> bool {
     (d.fd_callout.pending() || d.fd_callout.state() == CalloutState::Dispatched)
         && d.fd_callout_action.get() == FdAction::Rebuild
+}
+
+/// Whether a rebuild has failed and the callout will try it again.
+fn retried(d: &FibData) -> bool {
+    rebuild_pending(d) && d.fd_failed_rebuilds.get() != 0
 }
 
 // ---- at once -----------------------------------------------------------------------
