@@ -458,9 +458,8 @@ pub fn detached(k: &K, ifp: IfId) {
         let d = &k.st.notes.detached;
         d.set(d.get() | 1 << ifp.slot());
         left_behind(k, ifp, None);
-        let stale = |d: &FibData| {
-            d.fd_linked.get() && !retried(d) && d.nhops().any(|nh| names(k, nh, ifp))
-        };
+        let stale =
+            |d: &FibData| d.fd_linked.get() && !retried(d) && d.nhops().any(|nh| names(k, nh, ifp));
         if let Some((fd, _)) = k.st.fds.iter().find(|(_, d)| stale(d)) {
             let detail = [Left::Fib as u32, 0];
             k.violate(&I10_FIB_STRICT, ObjRef::of(ifp), ObjRef::of(fd), detail);
