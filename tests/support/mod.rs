@@ -61,6 +61,7 @@ pub fn all_programs() -> Vec<PathBuf> {
         "tests/field",
         "tests/freebsd_checks",
         "tests/golden",
+        "tests/reach",
     ];
     let all: Vec<_> = folders.into_iter().flat_map(programs_in).collect();
     assert!(!all.is_empty(), "no programs are checked in below {}", root().display());
