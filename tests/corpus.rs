@@ -179,6 +179,27 @@ fn what_scenarios_reach_is_told_for_each_kernel() {
 }
 
 #[test]
+fn programs_that_end_in_one_state_are_told_to() {
+    let dir = Scratch::new("corpus-reach-states");
+    let bodies = [
+        "advance 2h\n",
+        "SIOCIFCREATE tun0\nSIOCIFDESTROY tun0\nadvance 2h\n",
+        "SIOCIFCREATE tun0\n",
+    ];
+    let paths: Vec<_> = (0..bodies.len()).map(|n| dir.0.join(format!("{n}.ops"))).collect();
+    for (path, body) in paths.iter().zip(bodies) {
+        let text = format!("# ifscrub 1\nkernel freebsd-14\ndefects none\n{body}");
+        std::fs::write(path, text).expect("the file can be written");
+    }
+    let json = |o: Output| serde_json::from_str::<serde_json::Value>(&stdout(&o)).expect("JSON");
+    let reached = json(corpus(&[&"reach", &"--no-credit", &"--json", &dir.0]));
+    assert_eq!((&reached[0]["programs"], &reached[0]["end_states"]), (&3.into(), &2.into()));
+    let run = json(ifscrub().args(["run", "--json"]).args(&paths).output().expect("it starts"));
+    let [gone, never, there] = [0, 1, 2].map(|n| run[n]["state"].as_str().expect("a state"));
+    assert!(gone == never && gone != there, "{gone} {never} {there}");
+}
+
+#[test]
 fn what_is_credited_stays_on_for_a_defect_that_needs_it() {
     // The last one needs what the others are credited with in the first round, in which it
     // shows another defect.

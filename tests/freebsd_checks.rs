@@ -189,10 +189,7 @@ const AT_REST: &[Corruption] = &[
         k[rt].rte_flags.set(RTF_UP);
         net_epoch_call(k, Callback::DestroyRtentry(rt));
     }),
-    (&inv::I10_FIB_DETACHED, [Left::Fib as u32, 0], |w| {
-        stale_fib(w);
-        w.k.st.notes.detached.set(1 << w.tun.slot());
-    }),
+    (&inv::I10_FIB_DETACHED, [Left::Fib as u32, 0], stale_after_detach),
     (&inv::I12_DYING, [ANY, 1], |w| on(&w.k[w.tun].if_flags, IFF_DYING)),
     (&inv::I12_DYING, [ANY, 0], |w| {
         assert!(w.k.st.v_ifnet.remove(w.tun, |i| &w.k[i].if_link));
@@ -576,16 +573,20 @@ fn a_fib_that_is_behind_at_the_detach_is_counted_unless_a_failed_rebuild_is_trie
     assert_eq!(counted(), 1, "nothing has failed");
 }
 
+/// A detached interface that the FIB knows, whose callout would rebuild it.
+fn stale_after_detach(w: &World) {
+    stale_fib(w);
+    w.k.st.notes.detached.set(1 << w.tun.slot());
+    w.k[w.fd].fd_callout_action.set(FdAction::Rebuild);
+}
+
 /// While it is behind, I20 looks after it.
 #[test]
 fn a_fib_that_is_not_in_step_may_have_nexthops_of_a_detached_interface() {
     let w = World::new();
-    stale_fib(&w);
-    w.k.st.notes.detached.set(1 << w.tun.slot());
-    let d = &w.k[w.fd];
-    d.fd_need_rebuild.set(true);
-    d.fd_callout_action.set(FdAction::Rebuild);
-    w.k.callout_reset(&d.fd_callout, 50);
+    stale_after_detach(&w);
+    w.k[w.fd].fd_need_rebuild.set(true);
+    w.k.callout_reset(&w.k[w.fd].fd_callout, 50);
     w.k.st.rnh_gen_rib[V4].inc();
     assert_eq!(check(&w.k), None);
     w.k.st.rnh_gen[V4].inc();
@@ -597,13 +598,10 @@ fn a_fib_that_is_not_in_step_may_have_nexthops_of_a_detached_interface() {
 fn a_fib_in_step_may_have_them_while_a_rebuild_that_failed_is_tried_again() {
     let stale = |failed: u32, armed: bool| {
         let w = World::new();
-        stale_fib(&w);
-        w.k.st.notes.detached.set(1 << w.tun.slot());
-        let d = &w.k[w.fd];
-        d.fd_failed_rebuilds.set(failed);
-        d.fd_callout_action.set(FdAction::Rebuild);
+        stale_after_detach(&w);
+        w.k[w.fd].fd_failed_rebuilds.set(failed);
         if armed {
-            w.k.callout_reset(&d.fd_callout, 50);
+            w.k.callout_reset(&w.k[w.fd].fd_callout, 50);
         }
         check(&w.k)
     };
