@@ -195,8 +195,8 @@ fn programs_that_end_in_one_state_are_told_to() {
     let reached = json(corpus(&[&"reach", &"--no-credit", &"--json", &dir.0]));
     assert_eq!((&reached[0]["programs"], &reached[0]["end_states"]), (&3.into(), &2.into()));
     let run = json(ifscrub().args(["run", "--json"]).args(&paths).output().expect("it starts"));
-    let [gone, never, there] = [0, 1, 2].map(|n| run[n]["state"].as_str().expect("a state"));
-    assert!(gone == never && gone != there, "{gone} {never} {there}");
+    let [never, gone, there] = [0, 1, 2].map(|n| run[n]["state"].as_str().expect("a state"));
+    assert!(never == gone && never != there, "{never} {gone} {there}");
 }
 
 #[test]
