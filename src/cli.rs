@@ -28,6 +28,7 @@ use crate::hunt::round::words;
 use crate::stack::{MODELS, Model};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,10 +56,10 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 as expected, 1 violation (or a defect not found), 2 bad input, 3 harness bug.
 
 Examples:
-  ifscrub hunt                             go for the reported panics
-  ifscrub run crashes/dragonfly-2007/*.ops replay programs
-  ifscrub defects                          what can be switched on
-  ifscrub verbs                            what a program can say";
+  ifscrub hunt                              # go for the reported panics
+  ifscrub run crashes/dragonfly-2007/*.ops  # replay programs
+  ifscrub defects                           # what can be switched on
+  ifscrub verbs                             # what a program can say";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -142,9 +143,10 @@ where
     let command = match Cli::try_parse_from(args) {
         Ok(cli) => cli.command,
         Err(e) => {
-            // Help, or what is wrong with the arguments; if nobody listens, so be it.
-            let _ = e.print();
-            return if e.use_stderr() { BAD_INPUT } else { AS_EXPECTED };
+            // Help, or what is wrong with the arguments; a reader that went away is no error.
+            let printed = e.print();
+            let lost = printed.is_err_and(|e| e.kind() != ErrorKind::BrokenPipe);
+            return if e.use_stderr() || lost { BAD_INPUT } else { AS_EXPECTED };
         }
     };
     let done = catch_unwind(AssertUnwindSafe(|| dispatch(models, command)));

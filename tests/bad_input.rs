@@ -154,10 +154,51 @@ fn files_that_are_no_programs_are_refused_with_place_and_remedy() {
         (dir.write("headless", "kernel dragonfly-2007\n"), "does not begin with `# ifscrub 1`"),
         (dir.write("headless.ops", "kernel dragonfly-2007\n"), "# ifscrub 1"),
         (dir.write("blank.ops", "\n\n"), "# ifscrub 1"),
+        // Cut in the middle of a line that would be one: without its fault.
+        (dir.write("torn.ops", WHOLE.split("  fail @9").next().unwrap()), "the file is torn"),
+        (PathBuf::from("/dev/zero"), "no program has more than"),
     ];
     for (path, words) in cases {
         assert_refused(&run([&path]), &path, words);
     }
+}
+
+#[test]
+fn bytes_that_no_corpus_would_take_are_run_with_a_word() {
+    let dir = Scratch::new("odd-bytes");
+    let whole = bytes::encode(&support::parse("# ifscrub 1\nkernel dragonfly-2007\nadvance 1s\n"));
+    let whole = whole.expect("a program");
+    let o = run([&dir.write("whole", &whole)]);
+    assert!(!stderr(&o).contains("note: "), "{}", stderr(&o));
+    let mut other = whole.clone();
+    other[0] = 65;
+    let cases = [
+        ("torn", &whole[..whole.len() - 1], "it is torn"),
+        ("short", &whole[..7], "a header alone has 8"),
+        ("other", &other, "format version 65"),
+    ];
+    for (name, data, words) in cases {
+        let o = run([&dir.write(name, data)]);
+        let said = stderr(&o);
+        assert_eq!(o.status.code(), Some(0), "{name}: {said}");
+        assert!(said.contains("note: ") && said.contains(words), "{name}, no `{words}`: {said}");
+    }
+}
+
+#[test]
+fn a_program_that_stays_clean_can_be_expected_to() {
+    let dir = Scratch::new("expect-clean");
+    let path = dir.write("quiet.ops", with_line("SIOCIFCREATE gif0"));
+    let said = run([&path]).stdout;
+    let report = dir.write("quiet.report", &said);
+    let expect = |path: &Path| run([OsStr::new("--expect"), path.as_ref()]);
+    assert_eq!(expect(&path).status.code(), Some(0), "{}", stderr(&expect(&path)));
+    std::fs::write(&report, "quiet.ops: clean: 7 operations, 1 succeeded\n").expect("written");
+    let o = expect(&path);
+    assert_eq!(o.status.code(), Some(1));
+    assert!(support::stdout(&o).contains("+ clean: 1 operations"), "{}", support::stdout(&o));
+    std::fs::write(&report, "panic: x\n").expect("written");
+    assert!(support::stdout(&expect(&path)).contains("expected a violation, found none"));
 }
 
 /// A program with this line in the place of its last one, the fifth.

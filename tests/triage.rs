@@ -37,6 +37,29 @@ const TAP: &str = "c4-tapclose-zeroes";
 const HASH: &str = "c3-never-hashed";
 
 #[test]
+fn a_file_that_is_no_program_does_not_keep_the_others_from_being_looked_at() {
+    let scratch = Scratch::new("triage-bad-file");
+    let empty = scratch.write("empty", "").display().to_string();
+    let tap = crash(TAP);
+    let (code, told) = triage(&["--defects", "as-reported", &empty, &tap]);
+    assert_eq!(code, 2);
+    assert!(told["files"][0]["error"].as_str().unwrap().contains("is empty"), "{told}");
+    assert_eq!(names(&told["files"][1]["credit"]), [TAP]);
+}
+
+#[test]
+fn without_a_list_the_environment_says_which_defects_are_on_or_it_is_told_that_none_are() {
+    let tap = crash(TAP);
+    let o = run_ifscrub(["triage", &tap]);
+    assert_eq!(o.status.code(), Some(0));
+    assert!(stderr(&o).contains("neither --defects nor IFSCRUB_DEFECTS"), "{}", stderr(&o));
+    assert!(stdout(&o).contains("clean with defects none"), "{}", stdout(&o));
+    let o = support::ifscrub().args(["triage", &tap]).env("IFSCRUB_DEFECTS", TAP).output().unwrap();
+    assert_eq!(o.status.code(), Some(1), "{}", stderr(&o));
+    assert!(refused(&[]).contains("no file is named"));
+}
+
+#[test]
 fn each_signature_is_minimized_once_and_its_report_is_what_run_expects() {
     let scratch = Scratch::new("triage-once");
     let out = scratch.0.join("found");

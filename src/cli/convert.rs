@@ -33,7 +33,7 @@ pub struct Args {
     /// Defects under which names are read, instead of the header's
     #[arg(long, value_name = "LIST")]
     defects: Option<String>,
-    /// Where to write the result; stdout without it
+    /// Where to write the result; stdout without it, or for -
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     /// The file holds bytes, whatever it looks like
@@ -86,12 +86,12 @@ pub fn convert(models: &'static [Model], args: &Args) -> Done {
         }
     };
     match &args.output {
-        Some(out) => write_file(out, &result)?,
-        None if to == Form::Bytes && std::io::stdout().is_terminal() => {
+        Some(out) if out.as_os_str() != "-" => write_file(out, &result)?,
+        None | Some(_) if to == Form::Bytes && std::io::stdout().is_terminal() => {
             let problem = "is a terminal, and no place for bytes";
             return Err(CliError::new("stdout", problem).help("name a file with -o"));
         }
-        None => emit(result)?,
+        None | Some(_) => emit(result)?,
     }
     Ok(AS_EXPECTED)
 }

@@ -164,8 +164,8 @@ pub fn corpus(models: &'static [Model], args: &Args) -> Done {
 
 fn run_merge(models: &'static [Model], args: &MergeArgs) -> Done {
     if !args.target.is_file() {
-        let remedy = "build it with `cargo build --profile plain --manifest-path \
-             fuzz/Cargo.toml`, or name it with --target";
+        let remedy = "build it with `cargo build --profile plain --manifest-path fuzz/Cargo.toml \
+             --target-dir fuzz/target --bin ops` in this project, or name it with --target";
         return Err(CliError::path(&args.target, "is no fuzz target").help(remedy));
     }
     let target = fs::canonicalize(&args.target).map_err(|e| unreadable(&args.target, &e))?;
@@ -249,7 +249,7 @@ fn all_files(from: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 }
 
 fn run_zip(models: &'static [Model], args: &ZipArgs) -> Done {
-    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
+    let only = args.kernel.as_deref().map(|k| kernel(models, k)).transpose()?;
     let mut packed: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut contents = BTreeSet::new();
     for folder in &args.folders {
@@ -339,7 +339,7 @@ fn program_bytes(
     if loaded.is_text {
         let m = loaded.machine();
         let own = sets::of_header(m.defects(), &loaded.program);
-        let set = own.map_err(|e| super::file::unknown(&path.display().to_string(), e))?;
+        let set = own.map_err(|e| super::file::unknown(models, &path.display().to_string(), e))?;
         return Ok(convert::resolve_all(&loaded, set.unwrap_or(0))?.1);
     }
     check(decoder, &loaded.bytes).map_err(|e| {
@@ -359,7 +359,7 @@ fn free_place(into: &Path, path: &Path) -> PathBuf {
 }
 
 fn run_reach(models: &'static [Model], args: &ReachArgs) -> Done {
-    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
+    let only = args.kernel.as_deref().map(|k| kernel(models, k)).transpose()?;
     let mut all: BTreeMap<u8, (Vec<Program>, Vec<PathBuf>)> = BTreeMap::new();
     let mut code = AS_EXPECTED;
     for path in all_files(&args.from)? {

@@ -24,7 +24,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn defects(models: &'static [Model], args: &Args) -> Done {
-    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
+    let only = args.kernel.as_deref().map(|k| kernel(models, k)).transpose()?;
     let mut all = Vec::new();
     let mut table = String::new();
     for model in only.map_or(models, std::slice::from_ref) {

@@ -2,13 +2,16 @@
 
 use super::CliError;
 use super::output::note;
+use crate::corpus::import::check;
+use crate::hunt::fuzz::KERNEL_VARIABLE;
+use crate::program::bytes::Decoder;
 use crate::program::text::{self, HEADER_WORDS, TextKind, looks_like_text};
 use crate::program::{NamedPoint, PointKind, Program, bytes};
 use crate::stack::{Machine, Model};
 use crate::triage::replay::UnreachedPoint;
 use crate::triage::sets::{self, UnknownDefect};
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// No program is larger, in bytes or as text.
@@ -25,6 +28,10 @@ pub struct Loaded {
     pub is_text: bool,
     /// The bytes of a byte program; none for text.
     pub bytes: Vec<u8>,
+    /// What a corpus would not take of a byte program.
+    odd: Option<String>,
+    /// All kernels.
+    models: &'static [Model],
     /// Its kernel.
     model: &'static Model,
     /// The line of each operation; empty for bytes.
@@ -61,7 +68,9 @@ impl Loaded {
         if !is_text {
             let program = bytes::decode(&grammars, &data);
             let model = model(&program)?;
-            return Ok(Loaded { path, program, is_text, bytes: data, model, lines: Vec::new() });
+            let odd = check(&Decoder::new(&grammars), &data).err().map(|e| e.to_string());
+            let (bytes, lines) = (data, Vec::new());
+            return Ok(Loaded { path, program, is_text, bytes, odd, models, model, lines });
         }
         let source = String::from_utf8(data).map_err(|e| {
             let at = e.utf8_error().valid_up_to();
@@ -76,9 +85,19 @@ impl Loaded {
                 None => error,
             }
         })?;
+        if !source.ends_with('\n') {
+            // Whatever writes a program ends its last line.
+            let place = format!("{}:{}", path.display(), source.lines().count());
+            let problem = "the last line does not end: the file is torn";
+            return Err(CliError::new(place, problem).help("if that is all, end the line there"));
+        }
         let model = model(&program)?;
         let lines = operation_lines(&source);
-        Ok(Loaded { path, program, is_text, bytes: Vec::new(), model, lines })
+        if lines.is_empty() {
+            note(&format!("note: {}: holds no operation", path.display()));
+        }
+        let (bytes, odd) = (Vec::new(), None);
+        Ok(Loaded { path, program, is_text, bytes, odd, models, model, lines })
     }
 
     /// The name of its kernel.
@@ -94,6 +113,11 @@ impl Loaded {
     /// The defects to run under: of the command line, else of the header, else of the
     /// environment, else none. Whoever runs bytes is told.
     pub fn defects(&self, m: &dyn Machine, flag: Option<&str>) -> Result<Defects, CliError> {
+        if let Some(odd) = &self.odd {
+            // A fuzz target runs it like any other, so that it is no error.
+            note(&format!("note: {}: {odd}", self.path.display()));
+        }
+        let unknown = |place: &str, e| unknown(self.models, place, e);
         if let Some(list) = flag {
             let set = sets::parse(m.defects(), list).map_err(|e| unknown("--defects", e))?;
             return Ok(Defects { set, given: true, own: false });
@@ -102,7 +126,7 @@ impl Loaded {
         if let Some(set) = header.map_err(|e| unknown(&self.path.display().to_string(), e))? {
             return Ok(Defects { set, given: true, own: true });
         }
-        let (set, from) = match environment(m)? {
+        let (set, from) = match self.environment(m)? {
             Some(set) => (set, sets::VARIABLE),
             None => (0, "neither header, --defects nor IFSCRUB_DEFECTS says"),
         };
@@ -129,6 +153,15 @@ impl Loaded {
         Ok(())
     }
 
+    /// The set of the environment, if it says.
+    fn environment(&self, m: &dyn Machine) -> Result<Option<u64>, CliError> {
+        let Some(list) = variable(sets::VARIABLE) else {
+            return Ok(None);
+        };
+        let set = sets::parse(m.defects(), &list);
+        set.map(Some).map_err(|e| unknown(self.models, sets::VARIABLE, e))
+    }
+
     fn place(&self, point: &NamedPoint) -> String {
         match self.lines.get(point.op) {
             Some(line) => format!("{}:{line}", self.path.display()),
@@ -148,30 +181,43 @@ pub struct Defects {
     pub own: bool,
 }
 
-/// The set of the environment, if it says.
-pub fn environment(m: &dyn Machine) -> Result<Option<u64>, CliError> {
-    let Ok(list) = std::env::var(sets::VARIABLE) else {
-        return Ok(None);
-    };
-    if list.trim().is_empty() {
-        return Ok(None);
-    }
-    sets::parse(m.defects(), &list).map(Some).map_err(|e| unknown(sets::VARIABLE, e))
+/// What a variable of the environment says; nothing when it is not set, or empty.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 /// An unknown defect, as an error of the place that names it.
-pub fn unknown(place: &str, e: UnknownDefect) -> CliError {
-    let problem = format!("no defect is called `{}`", e.name);
+pub fn unknown(models: &[Model], place: &str, e: UnknownDefect) -> CliError {
     let all = "`ifscrub defects` lists them all";
+    let has = |m: &&Model| m.machine().defects().iter().any(|d| d.id == e.name);
+    if let Some(other) = models.iter().find(has) {
+        let problem = format!("`{}` is a defect of {}", e.name, other.grammar().kernel);
+        let remedy = format!("a program or a hunt is of one kernel; {all}, by kernel");
+        return CliError::new(place, problem).help(remedy);
+    }
+    let problem = format!("no defect is called `{}`", e.name);
     let remedy = e.suggestion.map(|s| format!("did you mean `{s}`? {all}"));
     CliError::new(place, problem).help(remedy.unwrap_or_else(|| all.to_string()))
 }
 
-/// The kernel called `name`; the first one without a name.
-pub fn kernel(models: &'static [Model], name: Option<&str>) -> Result<&'static Model, CliError> {
-    let Some(name) = name else {
-        return Ok(&models[0]);
-    };
+/// The kernel called `name`; without a name, that of the environment, if it says.
+pub fn pinned(
+    models: &'static [Model],
+    name: Option<&str>,
+) -> Result<Option<&'static Model>, CliError> {
+    match (name, variable(KERNEL_VARIABLE)) {
+        (Some(name), _) => called(models, "--kernel", name).map(Some),
+        (None, Some(name)) => called(models, KERNEL_VARIABLE, &name).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The kernel called `name`.
+pub fn kernel(models: &'static [Model], name: &str) -> Result<&'static Model, CliError> {
+    called(models, "--kernel", name)
+}
+
+fn called(models: &'static [Model], place: &str, name: &str) -> Result<&'static Model, CliError> {
     let found = models.iter().find(|m| m.grammar().kernel == name);
     found.ok_or_else(|| {
         let names: Vec<_> = models.iter().map(|m| m.grammar().kernel).collect();
@@ -179,7 +225,7 @@ pub fn kernel(models: &'static [Model], name: Option<&str>) -> Result<&'static M
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are: {}", names.join(", ")),
         };
-        CliError::new("--kernel", format!("no kernel is called `{name}`")).help(remedy)
+        CliError::new(place, format!("no kernel is called `{name}`")).help(remedy)
     })
 }
 
@@ -224,11 +270,14 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
         let remedy = format!("name the files in it: {}", path.join("*.ops").display());
         return Err(CliError::path(path, "is a folder").help(remedy));
     }
-    if about.len() > LARGEST {
-        let problem = format!("has {} bytes; no program has more than {LARGEST}", about.len());
+    // No more of it than a program may have: a device never ends.
+    let mut data = Vec::new();
+    let file = fs::File::open(path).map_err(|e| unreadable(path, &e))?;
+    file.take(LARGEST + 1).read_to_end(&mut data).map_err(|e| unreadable(path, &e))?;
+    if data.len() as u64 > LARGEST {
+        let problem = format!("is too large; no program has more than {LARGEST} bytes");
         return Err(CliError::path(path, problem).help("check that it is a program"));
     }
-    let data = fs::read(path).map_err(|e| unreadable(path, &e))?;
     if data.is_empty() {
         let remedy = "a text program begins with `# ifscrub 1`, a byte program has 8 bytes or more";
         return Err(CliError::path(path, "is empty").help(remedy));

@@ -4,9 +4,9 @@
 //! a fuzzing engine. Each is credited under what is still on, and one program of each
 //! signature is minimized and written with its report.
 
-use super::file::{Loaded, kernel, unknown};
-use super::output::{emit, emit_json, make_dir, note, write_program};
-use super::{AS_EXPECTED, CliError, Done, HARNESS_BUG, VIOLATION};
+use super::file::{Loaded, pinned, unknown, variable};
+use super::output::{emit, emit_json, make_dir, name_for, note, results_dir, write_program};
+use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, HARNESS_BUG, VIOLATION};
 use crate::hunt::left::Left;
 use crate::hunt::round::guarded;
 use crate::program::bytes::{decode, kernel_byte};
@@ -18,7 +18,6 @@ use crate::triage::report::report;
 use crate::triage::sets;
 use crate::triage::signature::{file_stem, signature};
 use serde_json::{Value, json};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Sort violating programs by signature, and minimize one of each.
@@ -28,21 +27,23 @@ A program is run under what is left of the defects when those credited are off, 
 hunt; when it is clean then, under what was left before each of them was credited, the last
 one first, because an engine that is told later finds it with more of them on. With --out,
 the first program of a signature is minimized and goes to DIR/KERNEL/NAME.ops, with
-NAME.report beside it; what is there already stays.
+NAME.report beside it; what is there already stays. The header of a text does not say here
+which defects are on. A file that is no program does not keep the others from being looked at.
 
 Exit codes: 0 no violation, 1 violation, 2 bad input, 3 a panic of the harness itself.
 
 Examples:
   ifscrub triage --defects as-reported --out found crashes/ops/crash-*
-  ifscrub triage --defects as-reported --credited c4-tapclose-zeroes    what is left")]
+  ifscrub triage --defects as-reported --credited c4-tapclose-zeroes   # what is left")]
 pub struct Args {
     /// Programs, text or bytes
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Only this kernel counts; programs of others are not run
+    /// Only this kernel counts, programs of others are not run [default: IFSCRUB_KERNEL]
     #[arg(long, value_name = "KERNEL")]
     kernel: Option<String>,
-    /// Defects that were on: none, as-reported, or a list over all kernels [default: none]
+    /// Defects that were on: none, as-reported, or a list over all kernels [default:
+    /// IFSCRUB_DEFECTS, or none]
     #[arg(long, value_name = "LIST")]
     defects: Option<String>,
     /// Those of them that were credited before, by name, in this order [default: none]
@@ -79,14 +80,24 @@ impl Side {
 
 /// Runs the command.
 pub fn triage(models: &'static [Model], args: &Args) -> Done {
+    if args.files.is_empty() && args.defects.is_none() {
+        return Err(CliError::new("FILE", "no file is named")
+            .help("name the artifacts, or ask with --defects what there is to be found"));
+    }
     if let Some(out) = &args.out {
-        make_dir(out)?;
+        results_dir(out)?;
     }
     let mut sides = sides(models, args)?;
     let (mut files, mut findings) = (Vec::new(), Vec::new());
     let mut worst = AS_EXPECTED;
     for path in &args.files {
-        let (told, code) = one(models, args, path, &mut sides, &mut findings)?;
+        let (told, code) = match Loaded::read(models, path, args.bytes) {
+            Ok(loaded) => one(models, args, loaded, &mut sides, &mut findings)?,
+            Err(e) => {
+                note(&format!("ifscrub: {e}"));
+                (json!({ "file": path.display().to_string(), "error": e.to_string() }), BAD_INPUT)
+            }
+        };
         worst = worst.max(code);
         if !args.json {
             emit(line(&told))?;
@@ -104,15 +115,24 @@ pub fn triage(models: &'static [Model], args: &Args) -> Done {
 }
 
 fn sides(models: &'static [Model], args: &Args) -> Result<Vec<Side>, CliError> {
-    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
+    let only = pinned(models, args.kernel.as_deref())?;
     let machines: Vec<_> =
         only.map_or(models, std::slice::from_ref).iter().map(Model::machine).collect();
     let lists: Vec<_> = machines.iter().map(|m| m.defects()).collect();
-    let defects = sets::across(&lists, args.defects.as_deref().unwrap_or("none"))
-        .map_err(|e| unknown("--defects", e))?;
+    let variable = variable(sets::VARIABLE);
+    let (place, list) = match (&args.defects, &variable) {
+        (Some(list), _) => ("--defects", list.as_str()),
+        (None, Some(list)) => (sets::VARIABLE, list.as_str()),
+        (None, None) => {
+            note("defects none (neither --defects nor IFSCRUB_DEFECTS says)");
+            ("--defects", "none")
+        }
+    };
+    let defects = sets::across(&lists, list).map_err(|e| unknown(models, place, e))?;
     let credited = args.credited.as_deref().unwrap_or("none");
     let credited: Vec<_> = sets::words(credited).filter(|word| *word != "none").collect();
-    sets::check_ids(&lists, credited.iter().copied()).map_err(|e| unknown("--credited", e))?;
+    sets::check_ids(&lists, credited.iter().copied())
+        .map_err(|e| unknown(models, "--credited", e))?;
     let side = |(machine, defects): (Box<dyn Machine>, u64)| {
         let left = Left::new(machine.defects(), defects);
         let all = machine.defects();
@@ -136,12 +156,11 @@ fn fuzzed(sides: &[Side]) -> Vec<&'static Grammar> {
 fn one(
     models: &'static [Model],
     args: &Args,
-    path: &Path,
+    mut loaded: Loaded,
     sides: &mut [Side],
     findings: &mut Vec<Value>,
 ) -> Result<(Value, u8), CliError> {
-    let file = path.display().to_string();
-    let mut loaded = Loaded::read(models, path, args.bytes)?;
+    let file = loaded.path.display().to_string();
     let names_none = |id: u8| Model::with_id(models, id).is_none();
     if !loaded.is_text && kernel_byte(&loaded.bytes).is_some_and(names_none) {
         // To a fuzz target it is a program of one of the kernels that it fuzzes.
@@ -158,7 +177,10 @@ fn one(
     });
     let credited = match done {
         Ok(Some(credited)) => credited,
-        Ok(None) => return Ok((json!({ "file": file, "clean": true }), AS_EXPECTED)),
+        Ok(None) => {
+            let on = sets::names(side.machine.defects(), side.left.on());
+            return Ok((json!({ "file": file, "clean": true, "defects": on }), AS_EXPECTED));
+        }
         Err(bug) => {
             // The machine may be in any state now.
             let model = Model::with_id(models, p.header.kernel);
@@ -243,22 +265,6 @@ fn keep(
     Ok((finding, credit))
 }
 
-/// The name for a signature, with a number when another one has it, and whether it is taken
-/// by the signature's own report.
-fn name_for(out: &Path, stem: &str, signature: &str) -> (String, bool) {
-    let is_ours = |line: &str| line.strip_prefix("signature: ") == Some(signature);
-    let mut name = stem.to_string();
-    let mut n = 1;
-    while let Ok(report) = fs::read_to_string(out.join(format!("{name}.report"))) {
-        if report.lines().any(is_ours) {
-            return (name, true);
-        }
-        n += 1;
-        name = format!("{stem}-{n}");
-    }
-    (name, false)
-}
-
 /// What programs say about a kernel.
 fn state(side: &Side) -> Value {
     let names = |set| sets::names(side.machine.defects(), set);
@@ -279,7 +285,16 @@ fn line(told: &Value) -> String {
         () if has("signature") => word("signature"),
         () if has("bug") => format!("the harness itself panicked: {}", word("bug")),
         () if has("skipped") => format!("of another kernel, {}", word("skipped")),
-        () => "clean".to_string(),
+        () if has("error") => "is no program".to_string(),
+        () => {
+            let on: Vec<_> = told["defects"].as_array().into_iter().flatten().collect();
+            let on: Vec<_> = on.iter().filter_map(|id| id.as_str()).collect();
+            match on.len() {
+                0 => "clean with defects none".to_string(),
+                1..=4 => format!("clean with defects {}", on.join(" ")),
+                n => format!("clean with {n} defects"),
+            }
+        }
     };
     format!("{}: {what}\n", word("file"))
 }
@@ -293,22 +308,4 @@ fn summary(sides: &[Side]) -> String {
             + &format!("{kernel}: not found {}\n", words(s.left.unfound()))
     };
     hunted.map(line).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::output::write_file;
-    use super::*;
-
-    #[test]
-    fn a_name_belongs_to_one_signature() {
-        let out = std::env::temp_dir().join(format!("ifscrub-findings-{}", std::process::id()));
-        make_dir(&out).unwrap();
-        let name = |signature| name_for(&out, "a-b", signature);
-        assert_eq!(name("toy/a:b"), ("a-b".to_string(), false));
-        write_file(&out.join("a-b.report"), b"panic: x\nsignature: toy/a:b\n").unwrap();
-        assert_eq!(name("toy/a:b"), ("a-b".to_string(), true));
-        assert_eq!(name("toy/a<b"), ("a-b-2".to_string(), false));
-        fs::remove_dir_all(&out).unwrap();
-    }
 }

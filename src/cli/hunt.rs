@@ -1,7 +1,7 @@
 //! `ifscrub hunt`: looks for violations.
 
-use super::file::{kernel, unknown};
-use super::output::{emit, emit_json, highlighted, make_dir, write_program};
+use super::file::{pinned, unknown, variable};
+use super::output::{emit, emit_json, highlighted, name_for, note, results_dir, write_program};
 use super::triage::describe;
 use super::{AS_EXPECTED, CliError, Done, VIOLATION};
 use crate::hunt::goals::{GOALS, Goal, pursue};
@@ -14,7 +14,7 @@ use crate::triage::credit::Credited;
 use crate::triage::minimize::minimize;
 use crate::triage::report::report;
 use crate::triage::sets;
-use crate::triage::signature::file_stem;
+use crate::triage::signature::{file_stem, signature};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +29,9 @@ Without arguments: go for the panics of the reports, with defects as reported, s
 they are found, and print a minimized program and the report of each.
 
 With defects on, the exit code is 0 when every way in among them was found; with none, when
-nothing was. Without --runs and --time it hunts for ten minutes.
+nothing was. Without --runs and --time it hunts for ten minutes. With --out, findings are
+written after each round, so that a hunt may be ended at any moment; what is there already
+stays.
 
 Examples:
   ifscrub hunt
@@ -37,16 +39,17 @@ Examples:
   ifscrub hunt --defects none --runs 1000000 --jobs 2
   ifscrub hunt --defects c3-ifioctl-rollback --seed 7 --json")]
 pub struct Args {
-    /// The kernel to hunt on
+    /// The kernel to hunt on [default: IFSCRUB_KERNEL, or the first that has the defects]
     #[arg(long, value_name = "KERNEL")]
     kernel: Option<String>,
-    /// Defects that are on: none, as-reported, or a list [default: as-reported]
+    /// Defects that are on: none, as-reported, or a list [default: IFSCRUB_DEFECTS, or
+    /// as-reported]
     #[arg(long, value_name = "LIST")]
     defects: Option<String>,
     /// Number of programs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
-    /// How long: 500ms, 60s, 10m, 1h
+    /// How long: 500ms, 60s (or 60), 10m, 1h
     #[arg(long, value_parser = duration)]
     time: Option<Duration>,
     /// Seed of the walk [default: 1]
@@ -69,11 +72,11 @@ pub struct Args {
 /// Runs the command.
 pub fn hunt(models: &'static [Model], args: &Args) -> Done {
     if let Some(out) = &args.out {
-        // Before the hunt, not after it.
-        make_dir(out)?;
+        results_dir(out)?;
     }
+    let defects = args.defects.is_some() || variable(sets::VARIABLE).is_some();
     let bare = args.kernel.is_none()
-        && args.defects.is_none()
+        && !defects
         && args.runs.is_none()
         && args.time.is_none()
         && args.seed.is_none()
@@ -97,29 +100,53 @@ fn config(args: &Args, defects: u64) -> Config {
     }
 }
 
+/// The kernel to hunt on, and the defects that are on: those of the command line, else of
+/// the environment.
+fn chosen(models: &'static [Model], args: &Args) -> Result<(&'static Model, u64), CliError> {
+    let variable = variable(sets::VARIABLE);
+    let (place, list) = match (&args.defects, &variable) {
+        (Some(list), _) => ("--defects", list.as_str()),
+        (None, Some(list)) => (sets::VARIABLE, list.as_str()),
+        (None, None) => ("--defects", "as-reported"),
+    };
+    let set = |model: &Model| sets::parse(model.machine().defects(), list);
+    let model = match pinned(models, args.kernel.as_deref())? {
+        Some(model) => model,
+        None => models.iter().find(|model| set(model).is_ok()).unwrap_or(&models[0]),
+    };
+    Ok((model, set(model).map_err(|e| unknown(models, place, e))?))
+}
+
 fn walk(models: &'static [Model], args: &Args) -> Done {
-    let model = kernel(models, args.kernel.as_deref())?;
+    let (model, defects) = chosen(models, args)?;
     let make = || model.machine();
     let mut m = make();
-    let list = args.defects.as_deref().unwrap_or("as-reported");
-    let defects = sets::parse(m.defects(), list).map_err(|e| unknown("--defects", e))?;
     let goals = sets::goals(m.defects(), defects);
     let cfg = config(args, defects);
     let progress = Progress::stderr();
     let mut hunt = Hunt::new(cfg.clone(), &make);
-    let over = hunt.run(&progress)?;
+    let mut findings: Vec<Finding> = Vec::new();
+    // What went wrong with a file; the hunt goes on, and prints what it has found.
+    let mut unwritten = None;
+    let over = loop {
+        let over = hunt.step(&progress)?;
+        for mut f in hunt.findings[findings.len()..].iter().cloned() {
+            let (p, c) = (f.credited.program.clone(), f.credited.clone());
+            f.credited = guarded(&mut *m, &p, |m| minimize(m, c))?;
+            if let Some(out) = &args.out
+                && let Err(e) = write_finding(&mut *m, out, &file_stem(&f.signature), &f.credited)
+            {
+                unwritten = Some(e);
+            }
+            findings.push(f);
+        }
+        if over != Over::NotYet {
+            break over;
+        }
+    };
     progress.clear();
     let (seconds, unfound) = (hunt.seconds(), hunt.unfound());
     let tally = hunt.tally.clone();
-    let mut findings = std::mem::take(&mut hunt.findings);
-    for f in &mut findings {
-        let p = f.credited.program.clone();
-        let c = f.credited.clone();
-        f.credited = guarded(&mut *m, &p, |m| minimize(m, c))?;
-        if let Some(out) = &args.out {
-            write_finding(&mut *m, out, &file_stem(&f.signature), &f.credited)?;
-        }
-    }
     let as_expected = if goals == 0 { findings.is_empty() } else { unfound == 0 };
     if args.json {
         let mut json = numbers(&tally, seconds);
@@ -133,7 +160,10 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
     } else {
         emit(summary(&*m, goals, &findings, unfound, &tally, seconds, over))?;
     }
-    Ok(if as_expected { AS_EXPECTED } else { VIOLATION })
+    match unwritten {
+        Some(e) => Err(e),
+        None => Ok(if as_expected { AS_EXPECTED } else { VIOLATION }),
+    }
 }
 
 fn summary(
@@ -156,7 +186,8 @@ fn summary(
         }
     }
     out += &format!(
-        "{} programs in {seconds:.1} s ({:.0} a second), {} operations; {}\n",
+        "{}: {} programs in {seconds:.1} s ({:.0} a second), {} operations; {}\n",
+        m.grammar().kernel,
         tally.executions,
         tally.executions as f64 / seconds.max(0.001),
         tally.ops,
@@ -209,15 +240,22 @@ fn finding_json(m: &dyn Machine, f: &Finding) -> Value {
     json
 }
 
-/// Writes a program and its report.
+/// Writes a program and its report, unless one of its signature is there.
 fn write_finding(
     m: &mut dyn Machine,
     out: &Path,
     stem: &str,
     c: &Credited,
 ) -> Result<(), CliError> {
+    // The least program may give the credit to fewer than what it was made of.
+    let (name, there) = name_for(out, stem, &signature(m, c));
+    if there {
+        let place = out.join(format!("{name}.ops"));
+        note(&format!("{}: is there already and stays", place.display()));
+        return Ok(());
+    }
     let (program, report) = shown(m, c)?;
-    write_program(out, stem, &program, &report)
+    write_program(out, &name, &program, &report)
 }
 
 /// The text of a program and its report.
@@ -236,7 +274,7 @@ fn goals(models: &'static [Model]) -> impl Iterator<Item = (&'static Goal, &'sta
 /// Goes for the panics of the reports.
 fn reported(models: &'static [Model], args: &Args) -> Done {
     let progress = Progress::stderr();
-    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k)).map(|_| k)).transpose()?;
+    let only = pinned(models, args.kernel.as_deref())?.map(|model| model.grammar().kernel);
     let mut all = Vec::new();
     let mut missed = 0;
     for (goal, model) in goals(models).filter(|(g, _)| only.is_none_or(|k| k == g.kernel)) {
@@ -299,8 +337,9 @@ fn one_panic(
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 =
-        number.parse().map_err(|_| "expected a number with a unit: 60s".to_string())?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| format!("`{text}` is no time; write it as 500ms, 60s, 10m, 1h"))?;
     let milliseconds = match unit {
         "ms" => Some(number),
         "" | "s" => number.checked_mul(1000),
@@ -308,7 +347,11 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => number.checked_mul(3_600_000),
         _ => return Err(format!("`{unit}` is no unit; there are ms, s, m and h")),
     };
-    milliseconds.map(Duration::from_millis).ok_or_else(|| "that is too long".to_string())
+    match milliseconds {
+        Some(0) => Err("that is no time at all".to_string()),
+        Some(ms) => Ok(Duration::from_millis(ms)),
+        None => Err("that is too long".to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -328,6 +371,6 @@ mod tests {
         assert_eq!(duration("60s"), duration("1m"));
         assert_eq!(duration("90"), duration("90s"));
         assert!(duration("10 parsecs").is_err() && duration("s").is_err());
-        assert!(duration("99999999999999999999h").is_err());
+        assert!(duration("99999999999999999999h").is_err() && duration("0s").is_err());
     }
 }

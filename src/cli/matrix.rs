@@ -33,10 +33,12 @@ A combination stops the panic when the kernel does not fault any more, at no pos
 in none of the changed programs; it cures the way when the books are clean at every
 position, too.
 
+Repairs are proposed for freebsd-14 only.
+
 Examples:
-  ifscrub matrix ways/*.ops
-  ifscrub matrix --runs 100000 --seed 7 --markdown ways/*.ops
-  ifscrub matrix --json ways/*.ops | jq '.every_way'")]
+  ifscrub matrix --runs 0 docs/findings/programs/freebsd-2023/r*.ops
+  ifscrub matrix --runs 100000 --seed 7 --markdown my-ways/*.ops
+  ifscrub matrix --json my-ways/*.ops | jq '.every_way'")]
 pub struct Args {
     /// Program files, text or bytes, all of one kernel
     #[arg(required = true, value_name = "FILE")]
@@ -60,7 +62,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn matrix(models: &'static [Model], args: &Args) -> Done {
-    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
+    let only = args.kernel.as_deref().map(|k| kernel(models, k)).transpose()?;
     // All of them before the first takes its time.
     let files: Vec<Loaded> =
         args.files.iter().map(|f| Loaded::read(models, f, false)).collect::<Result<_, _>>()?;
@@ -301,9 +303,8 @@ fn conclusion(proposals: &[Proposal], ways: &[Way]) -> String {
         format!("{} of {}", singles(proposals).map(one).collect::<Vec<_>>().join(", "), ways.len())
     };
     let about = |verb: &str, least: &[usize], holds: fn(&Cell) -> bool| {
-        let single = least.iter().any(|c| c.count_ones() == 1);
-        let alone = match single {
-            true => format!("a single repair {verb} every way"),
+        let alone = match least.iter().any(|c| c.count_ones() == 1) {
+            true => format!("a single repair {verb} every way; each alone {verb}"),
             false => format!("no single repair {verb} every way"),
         };
         let together = list(proposals, least);

@@ -26,7 +26,8 @@ pub fn note(line: &str) {
 
 /// Whether stdout is a terminal whose user has nothing against bold and coloured words.
 pub fn styled() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() && !dumb
 }
 
 /// A report for stdout: on a terminal its first line stands out.
@@ -99,6 +100,34 @@ pub fn make_dir(path: &Path) -> Result<(), CliError> {
     })
 }
 
+/// Makes a folder for results, and tries whether files can be written there: before the
+/// work, not after it.
+pub fn results_dir(path: &Path) -> Result<(), CliError> {
+    make_dir(path)?;
+    let trial = path.join("trial");
+    if trial.exists() {
+        return Ok(());
+    }
+    write_file(&trial, b"whether files can be written here\n")?;
+    fs::remove_file(&trial).map_err(|e| CliError::path(&trial, format!("cannot be removed: {e}")))
+}
+
+/// The name for a signature's program, and whether it is there already: its own report is
+/// beside it. When another signature's is, the name gets a number.
+pub fn name_for(out: &Path, stem: &str, signature: &str) -> (String, bool) {
+    let is_ours = |line: &str| line.strip_prefix("signature: ") == Some(signature);
+    let mut name = stem.to_string();
+    let mut n = 1;
+    while let Ok(report) = fs::read_to_string(out.join(format!("{name}.report"))) {
+        if report.lines().any(is_ours) {
+            return (name, true);
+        }
+        n += 1;
+        name = format!("{stem}-{n}");
+    }
+    (name, false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +144,20 @@ mod tests {
         assert!(e.contains("no/such/a.ops: cannot be written") && e.contains("help:"), "{e}");
         let e = write_file(&dir, b"").unwrap_err().to_string();
         assert!(e.contains("is a folder"), "{e}");
+        results_dir(&dir.join("results")).unwrap();
+        assert_eq!(fs::read_dir(dir.join("results")).unwrap().count(), 0);
         fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_name_belongs_to_one_signature() {
+        let out = std::env::temp_dir().join(format!("ifscrub-names-{}", std::process::id()));
+        make_dir(&out).unwrap();
+        let name = |signature| name_for(&out, "a-b", signature);
+        assert_eq!(name("toy/a:b"), ("a-b".to_string(), false));
+        write_file(&out.join("a-b.report"), b"panic: x\nsignature: toy/a:b\n").unwrap();
+        assert_eq!(name("toy/a:b"), ("a-b".to_string(), true));
+        assert_eq!(name("toy/a<b"), ("a-b-2".to_string(), false));
+        fs::remove_dir_all(&out).unwrap();
     }
 }

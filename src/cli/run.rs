@@ -22,10 +22,10 @@ use std::path::{Path, PathBuf};
 Exit codes: 0 no violation (with --expect: the expected reports), 1 violation, 2 bad input.
 
 Examples:
-  ifscrub run crashes/dragonfly-2007/x.ops
-  ifscrub run --defects none x.ops         the same under every repair
-  ifscrub run --expect crashes/*/*.ops     compare with the .report beside each
-  ifscrub run --stop kernel --trace x.ops  all events, until the kernel notices")]
+  ifscrub run crashes/dragonfly-2007/c3-ifioctl-rollback.ops
+  ifscrub run --defects none x.ops         # the same under every repair
+  ifscrub run --expect crashes/*/*.ops     # compare with the .report beside each
+  ifscrub run --stop kernel --trace x.ops  # all events, until the kernel notices")]
 pub struct Args {
     /// Program files: text (`*.ops`, or beginning with `# ifscrub`) or bytes
     #[arg(required = true, value_name = "FILE")]
@@ -115,15 +115,7 @@ fn one(
             (Some(None), _) => emit(format!("{}: as expected\n", path.display()))?,
             (Some(Some(difference)), _) => emit(format!("{}: {difference}", path.display()))?,
             (None, Some(report)) => emit(highlighted(&report.to_string()))?,
-            (None, None) => {
-                let c = replayed.outcome.counts;
-                emit(format!(
-                    "{}: clean: {} operations, {} succeeded\n",
-                    path.display(),
-                    c.ops,
-                    c.ok
-                ))?;
-            }
+            (None, None) => emit(format!("{}: {}\n", path.display(), clean_words(&replayed)))?,
         }
     }
     if replayed.outcome.exhausted {
@@ -134,6 +126,12 @@ fn one(
         Some(Some(_)) => VIOLATION,
         None => u8::from(!clean) * VIOLATION,
     })
+}
+
+/// What is said of a program that breaks nothing.
+fn clean_words(replayed: &Replayed) -> String {
+    let c = replayed.outcome.counts;
+    format!("clean: {} operations, {} succeeded", c.ops, c.ok)
 }
 
 fn replay(models: &'static [Model], args: &Args, path: &Path) -> Result<Replayed, CliError> {
@@ -213,7 +211,13 @@ fn compare(path: &Path, replayed: &Replayed) -> Result<Option<String>, CliError>
         CliError::path(&beside, format!("cannot be read: {e}")).help(remedy)
     })?;
     let Some(report) = &replayed.report else {
-        return Ok(Some("expected a violation, found none\n".to_string()));
+        // As this command prints it: with the path of the file before it.
+        let (clean, line) = (clean_words(replayed), expected.trim_end());
+        let same = line == clean || line.ends_with(&format!(": {clean}")) && !line.contains('\n');
+        return Ok((!same).then(|| match line.contains("clean: ") {
+            true => format!("not the expected report:\n- {line}\n+ {clean}\n"),
+            false => "expected a violation, found none\n".to_string(),
+        }));
     };
     Ok(difference(&expected, &report.to_string()))
 }

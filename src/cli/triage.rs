@@ -28,7 +28,7 @@ pub struct MinimizeArgs {
     /// Defects to switch on instead of the header's: none, as-reported, or a list
     #[arg(long, value_name = "LIST")]
     defects: Option<String>,
-    /// Where to write the result; stdout without it
+    /// Where to write the result; stdout without it, or for -
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     /// The file holds bytes, whatever it looks like
@@ -65,14 +65,15 @@ pub fn minimize(models: &'static [Model], args: &MinimizeArgs) -> Done {
     let before = c.program.clone();
     let least = guarded(&mut *m, &before, |m| shrink(m, c))?;
     let printed = text::print(m.grammar(), &least.program);
-    if let Some(out) = &args.output {
+    let output = args.output.as_ref().filter(|out| out.as_os_str() != "-");
+    if let Some(out) = output {
         write_file(out, printed.as_bytes())?;
     }
     let (from, to) = (before.ops.len(), least.program.ops.len());
     note(&format!("{}: {from} operations, now {to}", signature(&*m, &least)));
     if args.json {
         emit_json(&describe(&*m, &least))?;
-    } else if args.output.is_none() {
+    } else if output.is_none() {
         emit(printed)?;
     }
     Ok(AS_EXPECTED)

@@ -24,7 +24,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn verbs(models: &'static [Model], args: &Args) -> Done {
-    let only = args.kernel.as_deref().map(|k| kernel(models, Some(k))).transpose()?;
+    let only = args.kernel.as_deref().map(|k| kernel(models, k)).transpose()?;
     let grammars = only.map_or(models, std::slice::from_ref).iter().map(Model::grammar);
     match args.json {
         true => {

@@ -189,7 +189,13 @@ impl Parser<'_> {
         let token = line.next();
         match token.and_then(|t| Some((number(t.text, u8::MAX)?, t.column))) {
             Some((n, column)) => self.ncpus = Some((n, line.number, column)),
-            None => return Err(line.expected("a number of CPUs from 1", token)),
+            None => {
+                let most = match self.grammar {
+                    Some(g) => g.max_cpus,
+                    None => self.grammars.iter().map(|g| g.max_cpus).max().unwrap_or(1),
+                };
+                return Err(line.expected(format!("a number of CPUs, 1 to {most}"), token));
+            }
         }
         Ok(())
     }
