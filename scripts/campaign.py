@@ -23,12 +23,14 @@ import os
 import re
 import select
 import shutil
+import subprocess
+import tempfile
 import time
 from collections import deque
 from pathlib import Path
 
 from artifacts import Artifacts
-from common import ROOT, call, die, table
+from common import ROOT, call, die, environment, table
 from engines import CRASHED, INTERRUPTED, REFUSED, of_afl, of_libfuzzer
 from reach import Reach
 from status import Status
@@ -154,10 +156,25 @@ class Campaign:
             if data is not None and sha1(data) != file.name:
                 file.unlink(missing_ok=True)
 
+    def import_seeds(self):
+        """The byte programs of the seeds, text among them; what is no program is told."""
+        if not self.args.seeds:
+            return [bytes(8)]
+        with tempfile.TemporaryDirectory(dir=self.scratch, prefix="seeds-") as folder:
+            done = subprocess.run(
+                [str(self.command), "corpus", "import", *map(str, self.args.seeds), "--into",
+                 folder], text=True, capture_output=True, env=environment())
+            programs = [data for file in files_in(Path(folder)) if (data := contents(file))]
+        if done.stderr:
+            self.terminal.say(f"{done.stderr.strip()}\nThe seeds begin without it.")
+        if not programs:
+            die(f"{' '.join(map(str, self.args.seeds))}: holds no program; name folders of "
+                "programs with --seeds")
+        return programs
+
     def seed(self):
-        """Copies of the seeds, and one empty program, that there is something to begin with."""
-        inputs = [contents(f) for folder in self.args.seeds for f in files_in(folder)]
-        for data in [i for i in inputs if i] or [bytes(8)]:
+        """Copies of the seeds, that there is something to begin with."""
+        for data in self.seeds:
             self.add_input(data)
 
     def add_input(self, data):
@@ -226,6 +243,7 @@ class Campaign:
         """Until it is over; returns the reason."""
         self.take_over()
         self.command = self.adopt(self.command)
+        self.seeds = self.import_seeds()
         version = call([self.command, "--version"]).split()[-1]
         kernels = self.artifacts.begin(self.command, version)
         self.on = self.artifacts.next_on
@@ -241,10 +259,13 @@ class Campaign:
             self.stop_workers()
             self.artifacts.drain()
             self.reach.count_all()
-        except BaseException:
+        except BaseException as e:
             for w in self.workers:
                 if w.child:
                     w.child.kill()
+            if not isinstance(e, (DiskFull, OSError)):
+                # Of those it is said by who knows what to do about them.
+                self.gave_up(e)
             raise
         self.progress()
         self.end(reason)
@@ -363,6 +384,15 @@ class Campaign:
             shutil.rmtree(w.folder, ignore_errors=True)
         shutil.rmtree(self.programs, ignore_errors=True)
         self.terminal.clear()
+
+    def gave_up(self, error):
+        """Says in the status that it has ended, and not as it should."""
+        why = "gave up" if isinstance(error, SystemExit) else f"a bug of the scripts: {error!r}"
+        try:
+            self.say_end(why)
+        except (DiskFull, OSError):
+            # The lines before this one say the same but for the last seconds.
+            pass
 
     def say_end(self, reason):
         self.status.say("end", executions=self.executions(), found=self.artifacts.found,

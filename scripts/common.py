@@ -17,8 +17,12 @@ SIGNATURE = re.compile(r"^signature: *(\S+)", re.MULTILINE)
 
 
 def say(line):
-    """Tells the person at the terminal; results go to stdout."""
-    print(line, file=sys.stderr, flush=True)
+    """Tells the person at the terminal; results go to stdout. If nobody listens, so be it: a
+    campaign outlives its terminal."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        pass
 
 
 def die(line, code=2):

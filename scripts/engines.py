@@ -354,7 +354,9 @@ class Afl(Worker):
             if file in self.seen:
                 continue
             try:
-                if settled and time.time() - file.stat().st_mtime < 0.5:
+                about = file.stat()
+                # An empty one is still to be written, unless nobody is there to do that.
+                if settled and (time.time() - about.st_mtime < 0.5 or about.st_size == 0):
                     continue
             except FileNotFoundError:
                 # Of an instance that begins anew.

@@ -22,7 +22,16 @@ class Terminal:
 
     def clear(self):
         if self.live:
-            sys.stderr.write("\r\x1b[K")
+            self.write("\r\x1b[K")
+
+    @staticmethod
+    def write(words):
+        """Nobody may be there any more."""
+        try:
+            sys.stderr.write(words)
+            sys.stderr.flush()
+        except OSError:
+            pass
 
     def say(self, line, bold=False):
         self.clear()
@@ -35,8 +44,7 @@ class Terminal:
         self.shown = time.monotonic()
         if self.live:
             width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write("\r\x1b[K" + line[:width])
-            sys.stderr.flush()
+            self.write("\r\x1b[K" + line[:width])
         else:
             say(line)
 
