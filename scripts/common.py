@@ -77,6 +77,11 @@ def ifscrub():
     return (ROOT / own if own else ROOT / "target") / "release" / "ifscrub"
 
 
+# What libFuzzer is told wherever these scripts run it. Its entropic schedule keeps how often each
+# input has had each rare feature, and everything of a run is a feature here: its memory grows
+# without end, and it takes more programs to find what there is.
+LIBFUZZER_FLAGS = ["-entropic=0"]
+
 # How a fuzz target can be built: as everybody builds, guided by the features of a run
 # alone; or by cargo-fuzz, guided by the edges that the compiler counts as well, to compare
 # with an empty target.

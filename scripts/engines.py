@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from common import SIGNATURE, environment, report_of
+from common import LIBFUZZER_FLAGS, SIGNATURE, environment, report_of
 from whole import contents, files_in, link_or_copy, sha1
 
 PR_SET_PDEATHSIG = 1
@@ -226,7 +226,8 @@ class LibFuzzer(Worker):
         (self.folder / "new").mkdir(exist_ok=True)
         env = environment(defects, kernel)
         self.launch([self.target, f"-artifact_prefix={self.folder}/new/",
-                     "-reload=1", f"-seed={seed}", f"-timeout={TIMEOUT_SECONDS}", self.corpus], env)
+                     *LIBFUZZER_FLAGS, "-reload=1", f"-seed={seed}",
+                     f"-timeout={TIMEOUT_SECONDS}", self.corpus], env)
 
     def hear(self, words):
         for found in STATUS_LINE.finditer(words):
