@@ -618,8 +618,8 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Preemption,
         needs: 0,
         source: "sys/netinet6/nd6_rtr.c:defrouter_select_fib",
-        what: "the nd6 lock is dropped between selecting a router and installing it; a router that is deleted in between leaves its default route behind",
-        repair: "ours: the onlink mutex is held from selecting to installing, and by defrouter_del",
+        what: "the nd6 lock is dropped between selecting a router and installing it; a router that is deleted in between leaves its default route behind, or takes the route of its own new entry along when the user had deleted the old one",
+        repair: "ours: the onlink mutex is held from selecting to installing, and by defrouter_del, which leaves a new entry to be installed again",
     },
     Defect {
         id: "defrtrlist-restart-ref-leak",

@@ -278,6 +278,16 @@ async fn defrouter_del(k: &K, dr: DrId, list_ref: Hold<'_>) {
     if installed {
         defrouter_delreq(k, dr).await;
     }
+    if installed && serialize {
+        // Not in the original: the user may have deleted this router's route, and the router
+        // have advertised itself anew. Then it was its new entry's route.
+        k.lock_shared(ND6).await;
+        let address = k[dr].rtaddr.get();
+        for heir in listed_routers(k).filter(|&r| k[r].rtaddr.get() == address) {
+            k[heir].installed.set(false);
+        }
+        k.unlock(ND6);
+    }
     if serialize {
         k.unlock(ND6_ONLINK);
     }
