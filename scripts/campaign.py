@@ -163,10 +163,15 @@ class Campaign:
         with tempfile.TemporaryDirectory(dir=self.scratch, prefix="seeds-") as folder:
             done = subprocess.run(
                 [str(self.command), "corpus", "import", *map(str, self.args.seeds), "--into",
-                 folder], text=True, capture_output=True, env=environment())
+                 folder, "--json"], text=True, capture_output=True, env=environment())
             programs = [data for file in files_in(Path(folder)) if (data := contents(file))]
-        if done.stderr:
-            self.terminal.say(f"{done.stderr.strip()}\nThe seeds begin without it.")
+        if done.returncode not in (0, 2) or not done.stdout:
+            check = free_mb(self.folder) < self.args.min_free
+            if check or "No space left" in done.stderr or "quota" in done.stderr.lower():
+                raise DiskFull(self.folder)
+            die(f"the seeds cannot be read:\n{done.stderr.strip()}")
+        for refused in json.loads(done.stdout)["refused"]:
+            self.terminal.say(f"{refused['why']}\nThe seeds begin without it.")
         if not programs:
             die(f"{' '.join(map(str, self.args.seeds))}: holds no program; name folders of "
                 "programs with --seeds")
@@ -387,7 +392,12 @@ class Campaign:
 
     def gave_up(self, error):
         """Says in the status that it has ended, and not as it should."""
-        why = "gave up" if isinstance(error, SystemExit) else f"a bug of the scripts: {error!r}"
+        if self.interrupted:
+            why = "interrupted"
+        elif isinstance(error, SystemExit):
+            why = "gave up"
+        else:
+            why = f"a bug of the scripts: {error!r}"
         try:
             self.say_end(why)
         except (DiskFull, OSError):

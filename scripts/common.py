@@ -17,8 +17,7 @@ SIGNATURE = re.compile(r"^signature: *(\S+)", re.MULTILINE)
 
 
 def say(line):
-    """Tells the person at the terminal; results go to stdout. If nobody listens, so be it: a
-    campaign outlives its terminal."""
+    """Tells the person at the terminal; results go to stdout. If nobody listens, so be it."""
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
@@ -77,7 +76,7 @@ def ifscrub():
     return (ROOT / own if own else ROOT / "target") / "release" / "ifscrub"
 
 
-# What libFuzzer is told wherever these scripts run it. Its entropic schedule keeps how often each
+# What libFuzzer is told where these scripts let it search. Its entropic schedule keeps how often each
 # input has had each rare feature, and everything of a run is a feature here: its memory grows
 # without end, and it takes more programs to find what there is.
 LIBFUZZER_FLAGS = ["-entropic=0"]
@@ -207,7 +206,8 @@ def fuzz(target, corpus, seconds, defects=None, artifacts=None, args=(), kernel=
     with tempfile.TemporaryDirectory(prefix="ifscrub-fuzz-") as scratch:
         artifacts = Path(artifacts or scratch)
         before = set(artifacts.iterdir())
-        command = [target, f"-artifact_prefix={artifacts}/", f"-max_total_time={seconds}",
+        command = [target, *LIBFUZZER_FLAGS, f"-artifact_prefix={artifacts}/",
+                   f"-max_total_time={seconds}",
                    "-print_final_stats=1", *args, corpus]
         with tempfile.TemporaryFile("w+", errors="replace") as log:
             code, wall, usage = measured(command, log, limit=seconds + 60,

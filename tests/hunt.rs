@@ -46,6 +46,12 @@ fn a_folder_that_cannot_be_written_is_refused_before_the_hunt() {
     let said = stderr(&o);
     assert_eq!(o.status.code(), Some(2), "{said}");
     assert!(said.contains("help: ") && !said.contains("found "), "{said}");
+    // A folder that is there, in which nobody may make a file.
+    let o = hunt(&["--defects", TAP, "--out", "/proc"]);
+    let said = stderr(&o);
+    assert_eq!(o.status.code(), Some(2), "{said}");
+    assert!(said.contains("/proc: no file can be written there"), "{said}");
+    assert!(said.contains("help: ") && !said.contains("found "), "{said}");
 }
 
 #[test]

@@ -285,7 +285,7 @@ fn line(told: &Value) -> String {
         () if has("signature") => word("signature"),
         () if has("bug") => format!("the harness itself panicked: {}", word("bug")),
         () if has("skipped") => format!("of another kernel, {}", word("skipped")),
-        () if has("error") => "is no program".to_string(),
+        () if has("error") => "cannot be looked at".to_string(),
         () => {
             let on: Vec<_> = told["defects"].as_array().into_iter().flatten().collect();
             let on: Vec<_> = on.iter().filter_map(|id| id.as_str()).collect();

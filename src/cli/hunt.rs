@@ -3,7 +3,7 @@
 use super::file::{pinned, unknown, variable};
 use super::output::{emit, emit_json, highlighted, name_for, note, results_dir, write_program};
 use super::triage::describe;
-use super::{AS_EXPECTED, CliError, Done, VIOLATION};
+use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, VIOLATION};
 use crate::hunt::goals::{GOALS, Goal, pursue};
 use crate::hunt::progress::Progress;
 use crate::hunt::round::{Tally, guarded};
@@ -25,8 +25,8 @@ const DEFAULT_TIME: Duration = Duration::from_secs(600);
 /// Hunt for violations with a seeded random walk.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without arguments: go for the panics of the reports, with defects as reported, stop when
-they are found, and print a minimized program and the report of each.
+Without arguments, and without IFSCRUB_DEFECTS: go for the panics of the reports, with defects
+as reported, stop when they are found, and print a minimized program and the report of each.
 
 With defects on, the exit code is 0 when every way in among them was found; with none, when
 nothing was. Without --runs and --time it hunts for ten minutes. With --out, findings are
@@ -61,7 +61,7 @@ pub struct Args {
     /// Folder for NAME.ops and NAME.report of every finding
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go for the panics of the reports, as without arguments
+    /// Go for the panics of the reports, as without arguments, whatever IFSCRUB_DEFECTS says
     #[arg(long, conflicts_with = "defects")]
     reported: bool,
     /// Print JSON
@@ -126,8 +126,9 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
     let progress = Progress::stderr();
     let mut hunt = Hunt::new(cfg.clone(), &make);
     let mut findings: Vec<Finding> = Vec::new();
-    // What went wrong with a file; the hunt goes on, and prints what it has found.
-    let mut unwritten = None;
+    // What went wrong with a file, which has been told; the hunt goes on, and prints what it
+    // has found.
+    let mut unwritten = false;
     let over = loop {
         let over = hunt.step(&progress)?;
         for mut f in hunt.findings[findings.len()..].iter().cloned() {
@@ -136,7 +137,8 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
             if let Some(out) = &args.out
                 && let Err(e) = write_finding(&mut *m, out, &file_stem(&f.signature), &f.credited)
             {
-                unwritten = Some(e);
+                note(&format!("ifscrub: {e}"));
+                unwritten = true;
             }
             findings.push(f);
         }
@@ -160,10 +162,11 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
     } else {
         emit(summary(&*m, goals, &findings, unfound, &tally, seconds, over))?;
     }
-    match unwritten {
-        Some(e) => Err(e),
-        None => Ok(if as_expected { AS_EXPECTED } else { VIOLATION }),
-    }
+    Ok(match as_expected {
+        _ if unwritten => BAD_INPUT,
+        true => AS_EXPECTED,
+        false => VIOLATION,
+    })
 }
 
 fn summary(
@@ -311,9 +314,6 @@ fn one_panic(
         }
         return Ok((VIOLATION, json!({ "goal": goal.name, "reached": false })));
     };
-    if let Some(out) = &args.out {
-        write_finding(&mut *m, out, goal.name, &r.credited)?;
-    }
     let (program, report) = shown(&mut *m, &r.credited)?;
     if !args.json {
         emit(format!(
@@ -323,6 +323,9 @@ fn one_panic(
             r.seconds,
             highlighted(&report)
         ))?;
+    }
+    if let Some(out) = &args.out {
+        write_finding(&mut *m, out, goal.name, &r.credited)?;
     }
     let mut json = describe(&*m, &r.credited);
     json["goal"] = json!(goal.name);

@@ -104,12 +104,17 @@ pub fn make_dir(path: &Path) -> Result<(), CliError> {
 /// work, not after it.
 pub fn results_dir(path: &Path) -> Result<(), CliError> {
     make_dir(path)?;
-    let trial = path.join("trial");
-    if trial.exists() {
-        return Ok(());
-    }
-    write_file(&trial, b"whether files can be written here\n")?;
-    fs::remove_file(&trial).map_err(|e| CliError::path(&trial, format!("cannot be removed: {e}")))
+    // Others may be at the same; one that was killed here is in nobody's way.
+    let trial = path.join(format!(".trial.{}", std::process::id()));
+    let tried = write_all(&trial, b"whether files can be written here\n");
+    let _ = fs::remove_file(&trial);
+    tried.map_err(|e| {
+        let remedy = match e.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room, or write elsewhere",
+            _ => "choose a folder that you may write to",
+        };
+        CliError::path(path, format!("no file can be written there: {e}")).help(remedy)
+    })
 }
 
 /// The name for a signature's program, and whether it is there already: its own report is

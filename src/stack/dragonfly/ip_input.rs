@@ -110,7 +110,9 @@ fn ip_forward(k: &K, cpu: usize, p: Packet) -> i32 {
         }
     }
     let error = output_along(k, rt, p.dst);
-    if error == 0 {
+    // The flow gets the route of the cache, which output may have emptied: where it clones an
+    // entry, in_addroute purges. Not in the original: it looks.
+    if error == 0 && k.st.ipforward_rt[cpu].get() == rt {
         ipflow_create(k, rt, p.dst);
     }
     error

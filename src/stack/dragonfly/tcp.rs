@@ -148,21 +148,28 @@ pub async fn tcp_usr_close(k: &K, name: usize) -> i32 {
     if k.st.so_busy[name % NPCBS].get() {
         return EALREADY;
     }
-    let cpu = k[inp].cpu.get() as usize;
-    k.yield_at("tcp_usr_close:lwkt_domsg").await;
-    k.lock(cpu_portfn(cpu)).await;
-    k.set_cpu(cpu);
-    let error = {
-        let _t = netisr_thread(k, cpu);
-        if pcb(k, name) == inp {
-            tcp_close(k, inp);
-            0
-        } else {
-            ENOTCONN
+    loop {
+        let cpu = k[inp].cpu.get() as usize;
+        k.yield_at("tcp_usr_close:lwkt_domsg").await;
+        k.lock(cpu_portfn(cpu)).await;
+        k.set_cpu(cpu);
+        let done = {
+            let _t = netisr_thread(k, cpu);
+            if pcb(k, name) != inp {
+                Some(ENOTCONN)
+            } else if k[inp].cpu.get() as usize != cpu {
+                // A connect has handed it to another CPU while the message waited.
+                None
+            } else {
+                tcp_close(k, inp);
+                Some(0)
+            }
+        };
+        k.unlock(cpu_portfn(cpu));
+        if let Some(error) = done {
+            return error;
         }
-    };
-    k.unlock(cpu_portfn(cpu));
-    error
+    }
 }
 
 fn tcp_close(k: &K, inp: InpId) {

@@ -188,8 +188,8 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Preemption,
         needs: 0,
         source: "sys/netinet/in.c:in_aifaddr_ioctl",
-        what: "W3: SIOCAIFADDR of a caller that had the interface before it was unlinked adds an address after the purge",
-        repair: "ours (F4): refused under in_control_sx when IFF_DYING is set; the detach takes the lock once after setting it",
+        what: "W3: SIOCAIFADDR of a caller that had the interface before it was unlinked adds an address after the purge; its SIOCDIFADDR gives up the same membership as the detach",
+        repair: "ours (F4): refused under in_control_sx when IFF_DYING is set; the detach takes the lock once after setting it, and once before it purges memberships",
     },
     Defect {
         id: "route-add-dying-ifp",
@@ -198,8 +198,8 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Preemption,
         needs: 0,
         source: "sys/net/route/nhop_ctl.c:set_nhop_gw_from_info",
-        what: "W4: a route by interface index is added through a dying interface until its index is freed",
-        repair: "ours (F4): refused under the RIB lock when IFF_DYING is set",
+        what: "W4: a route by interface index is added through a dying interface until its index is freed, by its AF_LINK address also when that is freed",
+        repair: "ours (F4): refused under the RIB lock when IFF_DYING is set, and no AF_LINK address is found of it",
     },
     Defect {
         id: "ra-input-while-dying",

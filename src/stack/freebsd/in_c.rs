@@ -526,6 +526,12 @@ async fn event_up(k: &K, ifa: IfaId) {
 /// `in_ifdetach`: sockets and IPv4 itself leave the groups of an interface that goes.
 pub async fn in_ifdetach(k: &K, ifp: IfId) {
     let _f = k.frame(&Func { name: "in_ifdetach", file: FILE });
+    if !k.on(d::IN_AIFADDR_WHILE_DYING) {
+        // Not in the original: a deletion that has taken the last address off the list, so that
+        // the purge found none, may still be at the memberships.
+        k.lock(IN_CONTROL).await;
+        k.unlock(IN_CONTROL);
+    }
     k.lock(IN_MULTI).await;
     k.yield_at("in_ifdetach:in_pcbpurgeif0").await;
     in_pcbpurgeif0(k, ifp, Af::Inet).await;

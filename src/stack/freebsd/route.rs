@@ -4,7 +4,9 @@
 //! The searches walk interfaces and addresses without a lock, inside the epoch, and return
 //! a bare address. None of them looks at IFF_DYING.
 
+use super::defects as d;
 use super::if_c::ifnet_byindex;
+use super::in_c::dying;
 use super::objects::*;
 use super::route_ctl::RtAddrinfo;
 use super::{ENETUNREACH, K, in_fib, in6_fib};
@@ -98,10 +100,12 @@ pub fn ifaof_ifpforaddr(k: &K, af: Af, addr: Addr, ifp: IfId) -> IfaId {
     maybe
 }
 
-/// The AF_LINK address of the interface of an index.
+/// The AF_LINK address of the interface of an index. Repaired, a dying one has none: `if_addr`
+/// still names what its detach has freed.
 fn ifa_ifwithindex(k: &K, index: u8) -> IfaId {
     let ifp = ifnet_byindex(k, index);
-    if ifp.is_null() { IfaId::NULL } else { k[ifp].if_addr.get() }
+    let gone = |ifp| !k.on(d::ROUTE_ADD_DYING_IFP) && dying(k, ifp);
+    if ifp.is_null() || gone(ifp) { IfaId::NULL } else { k[ifp].if_addr.get() }
 }
 
 /// `fib4_lookup` or `fib6_lookup` (`rib_lookup` of `route_helpers.c`).
