@@ -568,8 +568,8 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Preemption,
         needs: 0,
         source: "sys/netinet6/in6_mcast.c:in6_joingroup",
-        what: "the address of an advertisement joins its groups inside the epoch section of the packet and sleeps for in6_multi_sx there",
-        repair: "ours: sx_try_xlock of in6_multi_sx before anything is done; an advertisement that does not get it is dropped, as if lost",
+        what: "the address of an advertisement joins its groups inside the epoch section of the packet and sleeps for in6_multi_sx there, or in the driver when a join fails",
+        repair: "ours: sx_try_xlock of in6_multi_sx before anything is done; an advertisement that does not get it is dropped, as if lost; a task tells the driver",
     },
     Defect {
         id: "ndpr-relate-unlinked",

@@ -1029,7 +1029,11 @@ pub async fn if_delmulti_ifma_flags(k: &K, ifma: IfmaId, detaching: bool) {
     drop(held);
     let last = if_delmulti_locked(k, ifma, detaching);
     k.unlock(lock);
-    if last {
+    if last && k.in_epoch() && !k.on(d::RA_JOIN_SLEEPS) {
+        // Not in the original: a driver may sleep. As if_addmulti does it: the task has the
+        // driver read the list, whichever way that has changed.
+        enqueue_task(k, ifp, Task::Addmulti(ifp));
+    } else if last {
         let _ = if_ioctl(k, ifp, DrvCmd::Delmulti).await;
     }
 }
