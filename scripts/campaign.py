@@ -166,9 +166,7 @@ class Campaign:
                  folder, "--json"], text=True, capture_output=True, env=environment())
             programs = [data for file in files_in(Path(folder)) if (data := contents(file))]
         if done.returncode not in (0, 2) or not done.stdout:
-            check = free_mb(self.folder) < self.args.min_free
-            if check or "No space left" in done.stderr or "quota" in done.stderr.lower():
-                raise DiskFull(self.folder)
+            self.check_room()
             die(f"the seeds cannot be read:\n{done.stderr.strip()}")
         for refused in json.loads(done.stdout)["refused"]:
             self.terminal.say(f"{refused['why']}\nThe seeds begin without it.")
@@ -264,13 +262,10 @@ class Campaign:
             self.stop_workers()
             self.artifacts.drain()
             self.reach.count_all()
-        except BaseException as e:
+        except BaseException:
             for w in self.workers:
                 if w.child:
                     w.child.kill()
-            if not isinstance(e, (DiskFull, OSError)):
-                # Of those it is said by who knows what to do about them.
-                self.gave_up(e)
             raise
         self.progress()
         self.end(reason)
@@ -389,20 +384,6 @@ class Campaign:
             shutil.rmtree(w.folder, ignore_errors=True)
         shutil.rmtree(self.programs, ignore_errors=True)
         self.terminal.clear()
-
-    def gave_up(self, error):
-        """Says in the status that it has ended, and not as it should."""
-        if self.interrupted:
-            why = "interrupted"
-        elif isinstance(error, SystemExit):
-            why = "gave up"
-        else:
-            why = f"a bug of the scripts: {error!r}"
-        try:
-            self.say_end(why)
-        except (DiskFull, OSError):
-            # The lines before this one say the same but for the last seconds.
-            pass
 
     def say_end(self, reason):
         self.status.say("end", executions=self.executions(), found=self.artifacts.found,

@@ -46,6 +46,9 @@ fn a_folder_that_cannot_be_written_is_refused_before_the_hunt() {
     let said = stderr(&o);
     assert_eq!(o.status.code(), Some(2), "{said}");
     assert!(said.contains("help: ") && !said.contains("found "), "{said}");
+    if !cfg!(target_os = "linux") {
+        return;
+    }
     // A folder that is there, in which nobody may make a file.
     let o = hunt(&["--defects", TAP, "--out", "/proc"]);
     let said = stderr(&o);

@@ -3,7 +3,7 @@
 use super::CliError;
 use super::output::note;
 use crate::corpus::import::check;
-use crate::hunt::fuzz::KERNEL_VARIABLE;
+use crate::hunt::fuzz::{KERNEL_VARIABLE, variable};
 use crate::program::bytes::Decoder;
 use crate::program::text::{self, HEADER_WORDS, TextKind, looks_like_text};
 use crate::program::{NamedPoint, PointKind, Program, bytes};
@@ -181,9 +181,11 @@ pub struct Defects {
     pub own: bool,
 }
 
-/// What a variable of the environment says; nothing when it is not set, or empty.
-pub fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+/// The list of defects that the command line gives, else the environment, and which of them
+/// does.
+pub fn defect_list(flag: Option<&str>) -> Option<(&'static str, String)> {
+    let given = flag.map(|list| ("--defects", list.to_string()));
+    given.or_else(|| Some((sets::VARIABLE, variable(sets::VARIABLE)?)))
 }
 
 /// An unknown defect, as an error of the place that names it.

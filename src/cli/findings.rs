@@ -4,7 +4,7 @@
 //! a fuzzing engine. Each is credited under what is still on, and one program of each
 //! signature is minimized and written with its report.
 
-use super::file::{Loaded, pinned, unknown, variable};
+use super::file::{Loaded, defect_list, pinned, unknown};
 use super::output::{emit, emit_json, make_dir, name_for, note, results_dir, write_program};
 use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, HARNESS_BUG, VIOLATION};
 use crate::hunt::left::Left;
@@ -119,16 +119,11 @@ fn sides(models: &'static [Model], args: &Args) -> Result<Vec<Side>, CliError> {
     let machines: Vec<_> =
         only.map_or(models, std::slice::from_ref).iter().map(Model::machine).collect();
     let lists: Vec<_> = machines.iter().map(|m| m.defects()).collect();
-    let variable = variable(sets::VARIABLE);
-    let (place, list) = match (&args.defects, &variable) {
-        (Some(list), _) => ("--defects", list.as_str()),
-        (None, Some(list)) => (sets::VARIABLE, list.as_str()),
-        (None, None) => {
-            note("defects none (neither --defects nor IFSCRUB_DEFECTS says)");
-            ("--defects", "none")
-        }
-    };
-    let defects = sets::across(&lists, list).map_err(|e| unknown(models, place, e))?;
+    let (place, list) = defect_list(args.defects.as_deref()).unwrap_or_else(|| {
+        note("defects none (neither --defects nor IFSCRUB_DEFECTS says)");
+        ("--defects", "none".to_string())
+    });
+    let defects = sets::across(&lists, &list).map_err(|e| unknown(models, place, e))?;
     let credited = args.credited.as_deref().unwrap_or("none");
     let credited: Vec<_> = sets::words(credited).filter(|word| *word != "none").collect();
     sets::check_ids(&lists, credited.iter().copied())

@@ -1,6 +1,6 @@
 //! `ifscrub hunt`: looks for violations.
 
-use super::file::{pinned, unknown, variable};
+use super::file::{defect_list, pinned, unknown};
 use super::output::{emit, emit_json, highlighted, name_for, note, results_dir, write_program};
 use super::triage::describe;
 use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, VIOLATION};
@@ -74,9 +74,8 @@ pub fn hunt(models: &'static [Model], args: &Args) -> Done {
     if let Some(out) = &args.out {
         results_dir(out)?;
     }
-    let defects = args.defects.is_some() || variable(sets::VARIABLE).is_some();
     let bare = args.kernel.is_none()
-        && !defects
+        && defect_list(args.defects.as_deref()).is_none()
         && args.runs.is_none()
         && args.time.is_none()
         && args.seed.is_none()
@@ -103,13 +102,9 @@ fn config(args: &Args, defects: u64) -> Config {
 /// The kernel to hunt on, and the defects that are on: those of the command line, else of
 /// the environment.
 fn chosen(models: &'static [Model], args: &Args) -> Result<(&'static Model, u64), CliError> {
-    let variable = variable(sets::VARIABLE);
-    let (place, list) = match (&args.defects, &variable) {
-        (Some(list), _) => ("--defects", list.as_str()),
-        (None, Some(list)) => (sets::VARIABLE, list.as_str()),
-        (None, None) => ("--defects", "as-reported"),
-    };
-    let set = |model: &Model| sets::parse(model.machine().defects(), list);
+    let given = defect_list(args.defects.as_deref());
+    let (place, list) = given.unwrap_or_else(|| ("--defects", "as-reported".to_string()));
+    let set = |model: &Model| sets::parse(model.machine().defects(), &list);
     let model = match pinned(models, args.kernel.as_deref())? {
         Some(model) => model,
         None => models.iter().find(|model| set(model).is_ok()).unwrap_or(&models[0]),

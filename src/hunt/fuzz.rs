@@ -152,9 +152,9 @@ impl FuzzState {
     }
 }
 
-/// A variable of the environment that says something.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|v| !v.is_empty())
+/// A variable of the environment that says something: it is set, and not blank.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 /// Runs one input. `None` when it is clean, or of a kernel that is not fuzzed.

@@ -111,7 +111,7 @@ fn ip_forward(k: &K, cpu: usize, p: Packet) -> i32 {
     }
     let error = output_along(k, rt, p.dst);
     // The flow gets the route of the cache, which output may have emptied: where it clones an
-    // entry, in_addroute purges. Not in the original: it looks.
+    // entry, in_addroute purges. Not in the original, where ipflow_create follows NULL then.
     if error == 0 && k.st.ipforward_rt[cpu].get() == rt {
         ipflow_create(k, rt, p.dst);
     }

@@ -158,7 +158,8 @@ pub async fn tcp_usr_close(k: &K, name: usize) -> i32 {
             if pcb(k, name) != inp {
                 Some(ENOTCONN)
             } else if k[inp].cpu.get() as usize != cpu {
-                // A connect has handed it to another CPU while the message waited.
+                // A connect has handed it to another CPU while the message waited. Not in the
+                // original, where the last close(2) of a file waits for whoever still uses it.
                 None
             } else {
                 tcp_close(k, inp);

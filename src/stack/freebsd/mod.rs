@@ -82,6 +82,7 @@ pub mod route_ifaddrs;
 pub mod route_rtentry;
 pub mod route_tables;
 pub mod rtsock;
+pub mod rules;
 pub mod subr_epoch;
 pub mod subr_taskqueue;
 pub mod tcp_output;

@@ -2,7 +2,7 @@
 //! which interface a route gets.
 //!
 //! The searches walk interfaces and addresses without a lock, inside the epoch, and return
-//! a bare address. None of them looks at IFF_DYING.
+//! a bare address. In the original none of them looks at IFF_DYING.
 
 use super::defects as d;
 use super::if_c::ifnet_byindex;
