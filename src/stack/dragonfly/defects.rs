@@ -108,16 +108,18 @@ pub const IN_LOSING_DELETES_SUCCESSOR: u8 = 43;
 pub const RTSOCK_UNSERIALIZED: u8 = 44;
 /// arp_rtrequest ignores that rt_setgate found no memory.
 pub const ARP_SETGATE_IGNORED: u8 = 45;
+/// ipflow_create follows the forward's route cache, which output has emptied.
+pub const IPFLOW_CREATE_NULL: u8 = 46;
 /// C2 hypothesis: rtrequest1 ADD takes no reference.
-pub const C2_NO_IFAREF_ADD: u8 = 46;
+pub const C2_NO_IFAREF_ADD: u8 = 47;
 /// C2 hypothesis: rtrequest1 RESOLVE takes no reference.
-pub const C2_NO_IFAREF_RESOLVE: u8 = 47;
+pub const C2_NO_IFAREF_RESOLVE: u8 = 48;
 /// C2 hypothesis: rtfree drops twice.
-pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 48;
+pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 49;
 /// C2 hypothesis: the failed insert drops twice.
-pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 49;
+pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 50;
 /// C5 hypothesis: freed on a CPU that does not own it.
-pub const C5_WRONG_CPU: u8 = 50;
+pub const C5_WRONG_CPU: u8 = 51;
 
 const UNSERIALIZED: u64 = 1 << IN_CONTROL_UNSERIALIZED;
 
@@ -535,6 +537,14 @@ pub static DEFECTS: &[Defect] = &[
         "sys/netinet/if_ether.c:arp_rtrequest",
         "without memory for a link-level gateway an interface route keeps its IPv4 one, into which sdl_type and sdl_index are written: that CPU's route differs from the others'",
         "ours: rtrequest1 makes a route with room for either, so that this call needs no memory",
+    ),
+    d(
+        "ipflow-create-null",
+        "stale pointer",
+        Steps,
+        "sys/netinet/ip_input.c:ip_forward",
+        "output that clones an entry empties the forward's route cache in in_addroute; ipflow_create takes the flow's route from there and follows NULL",
+        "ours: no flow is made of a cache that output has emptied",
     ),
     hypothesis(
         "c2-no-ifaref-add",

@@ -1,6 +1,7 @@
 //! `sys/netinet/ip_input.c`, `sys/net/netisr.c`: packets that wait for their netisr
 //! and are forwarded, with the route cache of each CPU.
 
+use super::defects as d;
 use super::ip_flow::{ipflow_create, ipflow_fastforward};
 use super::ip_output::output_along;
 use super::lwkt::*;
@@ -111,9 +112,10 @@ fn ip_forward(k: &K, cpu: usize, p: Packet) -> i32 {
     }
     let error = output_along(k, rt, p.dst);
     // The flow gets the route of the cache, which output may have emptied: where it clones an
-    // entry, in_addroute purges. Not in the original, where ipflow_create follows NULL then.
-    if error == 0 && k.st.ipforward_rt[cpu].get() == rt {
-        ipflow_create(k, rt, p.dst);
+    // entry, in_addroute purges.
+    let cached = k.st.ipforward_rt[cpu].get();
+    if error == 0 && (!cached.is_null() || k.on(d::IPFLOW_CREATE_NULL)) {
+        ipflow_create(k, cached, p.dst);
     }
     error
 }
