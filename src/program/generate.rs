@@ -446,7 +446,7 @@ impl InUse {
         if arg.role == Role::Creates && rng.chance(15, 16) {
             let n = arg.choices.len();
             let from = usize::from(any);
-            let mut others = (0..n).map(|i| (from + i) % n);
+            let mut others = (from..n).chain(0..from);
             return others.find(|&i| !exists(known, arg.choices[i])).map_or(any, |i| i as u8);
         }
         let needs = matches!(arg.role, Role::Uses | Role::Ends | Role::Holds);
@@ -456,8 +456,7 @@ impl InUse {
         // From a random place on, the first that fits.
         let from = rng.below(known.len());
         let mut second = any;
-        for i in 0..known.len() {
-            let used = &known[(from + i) % known.len()];
+        for used in known[from..].iter().chain(&known[..from]) {
             let Some(value) = place(arg, used) else { continue };
             if !needs {
                 return value;
@@ -480,7 +479,7 @@ impl InUse {
             return None;
         }
         let from = rng.below(held.len());
-        (0..held.len()).map(|i| &held[(from + i) % held.len()]).find_map(|used| {
+        held[from..].iter().chain(&held[..from]).find_map(|used| {
             let fits = used.exists && !used.beside.is_empty() && place(next, used).is_some();
             let at = fits.then(|| arg.choices.iter().position(|&c| same(c, used.beside)))?;
             at.and_then(|at| u8::try_from(at).ok())
