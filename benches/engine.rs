@@ -10,7 +10,7 @@ use ifscrub::program::bytes::{Decoder, encode};
 use ifscrub::program::generate::{GenConfig, Generator};
 use ifscrub::program::mutate::{crossover_bytes, mutate_bytes};
 use ifscrub::program::{Grammar, MAX_OPS, Program, RECORD, text};
-use ifscrub::stack::{GRAMMARS, Machine, machine};
+use ifscrub::stack::{DefectSet, GRAMMARS, Machine, machine};
 use ifscrub::triage::credit::credit;
 use ifscrub::triage::minimize::minimize;
 use ifscrub::triage::replay::recorded;
@@ -180,7 +180,7 @@ impl fmt::Display for Scenario {
 }
 
 impl Scenario {
-    fn machine(&self) -> (Box<dyn Machine>, u64) {
+    fn machine(&self) -> (Box<dyn Machine>, DefectSet) {
         let m = machine(self.program.header.kernel).expect("every grammar has a model");
         let set = sets::of_header(m.defects(), &self.program).expect("a header names defects");
         (m, set.unwrap_or(0))

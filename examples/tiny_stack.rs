@@ -277,7 +277,7 @@ impl Stack for Tiny {
 pub static MODELS: &[Model] = &[Model::of::<Tiny>()];
 
 /// What is found with these defects on, and those of them that are not found.
-pub fn hunt(defects: u64, runs: u64) -> (Vec<Report>, u64) {
+pub fn hunt(defects: DefectSet, runs: u64) -> (Vec<Report>, DefectSet) {
     let make = || MODELS[0].machine();
     let mut hunt = Hunt::new(Config { defects, runs: Some(runs), ..Config::default() }, &make);
     let reports = hunt.run(&Progress::silent()).and_then(|_| hunt.reports());

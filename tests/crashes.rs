@@ -10,7 +10,7 @@ mod support;
 use ifscrub::kern::exec::Outcome;
 use ifscrub::kern::trace::What;
 use ifscrub::program::{Program, Stop};
-use ifscrub::stack::{GRAMMARS, Kind, Machine, machine};
+use ifscrub::stack::{DefectSet, GRAMMARS, Kind, Machine, machine};
 use ifscrub::triage::credit::{Credited, credit};
 use ifscrub::triage::positions::everywhere;
 use ifscrub::triage::replay::{recorded, resolve, run};
@@ -30,7 +30,7 @@ fn stem(path: &Path) -> String {
 }
 
 /// Calls `f` with every reproducer, its machine, its defects and its credit.
-fn each(mut f: impl FnMut(&str, &Program, u64, &Credited, &mut dyn Machine)) {
+fn each(mut f: impl FnMut(&str, &Program, DefectSet, &Credited, &mut dyn Machine)) {
     for path in reproducers() {
         let p = support::read(&path);
         let mut m = support::machine_for(&p);

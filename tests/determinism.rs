@@ -8,7 +8,7 @@ mod support;
 use ifscrub::kern::exec::Config;
 use ifscrub::program::Program;
 use ifscrub::program::generate::{GenConfig, Generator};
-use ifscrub::stack::{GRAMMARS, Machine, machine};
+use ifscrub::stack::{DefectSet, GRAMMARS, Machine, machine};
 use ifscrub::triage::replay::recorded;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -149,15 +149,15 @@ proptest! {
     fn generated_programs_have_one_outcome(
         seed: u64,
         index in 0..1u64 << 40,
-        defects: u64,
-        thin: u64,
+        defects: DefectSet,
+        thin: DefectSet,
         all: bool,
     ) {
         let g = GRAMMARS[0];
         let p = Generator::new(g, GenConfig::default(), seed).program(index);
         let mut fresh = support::machine_for(&p);
         let mut used = support::machine_for(&p);
-        let known = u64::MAX >> (64 - fresh.defects().len());
+        let known = DefectSet::MAX >> (DefectSet::BITS as usize - fresh.defects().len());
         let defects = if all { defects } else { defects & thin } & known;
         let fast = Config { defects, ..Config::default() };
         let first = without_functions(&mut *used, &p, fast);

@@ -11,7 +11,7 @@ mod support;
 use ifscrub::kern::trace::{Func, What};
 use ifscrub::program::generate::{GenConfig, Generator};
 use ifscrub::program::{Grammar, Program, Stop};
-use ifscrub::stack::{GRAMMARS, Machine, as_reported, machine};
+use ifscrub::stack::{DefectSet, GRAMMARS, Machine, as_reported, machine};
 use ifscrub::triage::replay::recorded;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -25,7 +25,7 @@ const GENERATED: u64 = 2_000;
 /// `yield NAME in FUNCTION < CALLER` or `call ...`: several places share a name.
 type Names = BTreeSet<String>;
 
-fn pass(m: &mut dyn Machine, p: &Program, defects: u64, stop: Stop, names: &mut Names) {
+fn pass(m: &mut dyn Machine, p: &Program, defects: DefectSet, stop: Stop, names: &mut Names) {
     let mut frames: BTreeMap<u8, Vec<&Func>> = BTreeMap::new();
     let r = recorded(m, p, defects, Some(stop));
     if r.outcome.exhausted {

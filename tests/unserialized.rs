@@ -11,7 +11,7 @@ mod support;
 use ifscrub::kern::trace::{Event, What};
 use ifscrub::program::generate::{GenConfig, Generator};
 use ifscrub::program::{Program, Stop};
-use ifscrub::stack::{GRAMMARS, Machine, as_reported};
+use ifscrub::stack::{DefectSet, GRAMMARS, Machine, as_reported};
 use ifscrub::triage::replay::recorded;
 
 /// How many programs are generated beside those that are checked in.
@@ -37,7 +37,7 @@ fn in_the_way(events: &[Event]) -> Option<Event> {
     None
 }
 
-fn run(m: &mut dyn Machine, p: &Program, defects: u64, stop: Stop) -> Option<Event> {
+fn run(m: &mut dyn Machine, p: &Program, defects: DefectSet, stop: Stop) -> Option<Event> {
     in_the_way(&recorded(m, p, defects, Some(stop)).trace.events)
 }
 

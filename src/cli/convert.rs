@@ -8,7 +8,7 @@ use super::output::{emit, emit_json, note, write_file};
 use super::{AS_EXPECTED, CliError, Done};
 use crate::hunt::round::guarded;
 use crate::program::{bytes, text};
-use crate::stack::Model;
+use crate::stack::{DefectSet, Model};
 use crate::triage::replay::{name_points, resolve};
 use crate::triage::sets;
 use clap::ValueEnum;
@@ -99,7 +99,7 @@ pub fn convert(models: &'static [Model], args: &Args) -> Done {
 /// The program with ordinals only, and its bytes.
 pub fn resolve_all(
     loaded: &Loaded,
-    defects: u64,
+    defects: DefectSet,
 ) -> Result<(crate::program::Program, Vec<u8>), CliError> {
     let mut m = loaded.machine();
     let p = &loaded.program;

@@ -7,7 +7,7 @@ use crate::hunt::fuzz::{KERNEL_VARIABLE, variable};
 use crate::program::bytes::Decoder;
 use crate::program::text::{self, HEADER_WORDS, TextKind, looks_like_text};
 use crate::program::{NamedPoint, PointKind, Program, bytes};
-use crate::stack::{Machine, Model};
+use crate::stack::{DefectSet, Machine, Model};
 use crate::triage::replay::UnreachedPoint;
 use crate::triage::sets::{self, UnknownDefect};
 use std::fs;
@@ -154,7 +154,7 @@ impl Loaded {
     }
 
     /// The set of the environment, if it says.
-    fn environment(&self, m: &dyn Machine) -> Result<Option<u64>, CliError> {
+    fn environment(&self, m: &dyn Machine) -> Result<Option<DefectSet>, CliError> {
         let Some(list) = variable(sets::VARIABLE) else {
             return Ok(None);
         };
@@ -174,7 +174,7 @@ impl Loaded {
 #[derive(Clone, Copy, Debug)]
 pub struct Defects {
     /// The set.
-    pub set: u64,
+    pub set: DefectSet,
     /// Anybody said so, in contrast to a default.
     pub given: bool,
     /// They are the file's own, in contrast to those of the command line.

@@ -11,7 +11,7 @@ use crate::hunt::left::Left;
 use crate::hunt::round::guarded;
 use crate::program::bytes::{decode, kernel_byte};
 use crate::program::{Grammar, text};
-use crate::stack::{Machine, Model};
+use crate::stack::{DefectSet, Machine, Model};
 use crate::triage::credit::{Credited, credit_of_books};
 use crate::triage::minimize::minimize;
 use crate::triage::report::report;
@@ -63,14 +63,14 @@ pub struct Args {
 /// A kernel, all the defects that were on, and what is left of them.
 struct Side {
     machine: Box<dyn Machine>,
-    defects: u64,
+    defects: DefectSet,
     left: Left,
     /// What was on from the beginning, and after each credit that switched something off.
-    sets: Vec<u64>,
+    sets: Vec<DefectSet>,
 }
 
 impl Side {
-    fn credit(&mut self, set: u64) {
+    fn credit(&mut self, set: DefectSet) {
         self.left.credit(set);
         if self.sets.last() != Some(&self.left.on()) {
             self.sets.push(self.left.on());
@@ -128,7 +128,7 @@ fn sides(models: &'static [Model], args: &Args) -> Result<Vec<Side>, CliError> {
     let credited: Vec<_> = sets::words(credited).filter(|word| *word != "none").collect();
     sets::check_ids(&lists, credited.iter().copied())
         .map_err(|e| unknown(models, "--credited", e))?;
-    let side = |(machine, defects): (Box<dyn Machine>, u64)| {
+    let side = |(machine, defects): (Box<dyn Machine>, DefectSet)| {
         let left = Left::new(machine.defects(), defects);
         let all = machine.defects();
         let mut side = Side { machine, defects, left, sets: vec![defects] };
@@ -217,7 +217,7 @@ fn keep(
     m: &mut dyn Machine,
     out: &Path,
     found: Credited,
-) -> Result<(Value, u64), CliError> {
+) -> Result<(Value, DefectSet), CliError> {
     let stem_of = |kernel: &str, signature: &str| {
         Path::new(kernel).join(file_stem(signature)).display().to_string()
     };

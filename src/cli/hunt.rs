@@ -9,7 +9,7 @@ use crate::hunt::progress::Progress;
 use crate::hunt::round::{Tally, guarded};
 use crate::hunt::{Config, Finding, Hunt, Over};
 use crate::program::text;
-use crate::stack::{Machine, Model, as_reported};
+use crate::stack::{DefectSet, Machine, Model, as_reported};
 use crate::triage::credit::Credited;
 use crate::triage::minimize::minimize;
 use crate::triage::report::report;
@@ -86,7 +86,7 @@ pub fn hunt(models: &'static [Model], args: &Args) -> Done {
     if args.reported || bare && goals() { reported(models, args) } else { walk(models, args) }
 }
 
-fn config(args: &Args, defects: u64) -> Config {
+fn config(args: &Args, defects: DefectSet) -> Config {
     let time = args.time.or(args.runs.is_none().then_some(DEFAULT_TIME));
     let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Config {
@@ -101,7 +101,7 @@ fn config(args: &Args, defects: u64) -> Config {
 
 /// The kernel to hunt on, and the defects that are on: those of the command line, else of
 /// the environment.
-fn chosen(models: &'static [Model], args: &Args) -> Result<(&'static Model, u64), CliError> {
+fn chosen(models: &'static [Model], args: &Args) -> Result<(&'static Model, DefectSet), CliError> {
     let given = defect_list(args.defects.as_deref());
     let (place, list) = given.unwrap_or_else(|| ("--defects", "as-reported".to_string()));
     let set = |model: &Model| sets::parse(model.machine().defects(), &list);
@@ -166,9 +166,9 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
 
 fn summary(
     m: &dyn Machine,
-    goals: u64,
+    goals: DefectSet,
     findings: &[Finding],
-    unfound: u64,
+    unfound: DefectSet,
     tally: &Tally,
     seconds: f64,
     over: Over,

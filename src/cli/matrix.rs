@@ -6,7 +6,7 @@ use super::{AS_EXPECTED, CliError, Done};
 use crate::hunt::round::guarded;
 use crate::program::{Stop, text};
 use crate::shadow::KernelFault;
-use crate::stack::{Machine, Model, Proposal};
+use crate::stack::{DefectSet, Machine, Model, Proposal};
 use crate::triage::matrix::{
     Cell, Seen, Verdict, Walk, Way, beside, combinations, least, members, way,
 };
@@ -131,7 +131,7 @@ fn one(
     found.ok_or_else(|| no_panic(m, loaded, defects))
 }
 
-fn no_panic(m: &dyn Machine, loaded: &Loaded, defects: u64) -> CliError {
+fn no_panic(m: &dyn Machine, loaded: &Loaded, defects: DefectSet) -> CliError {
     let words = sets::display(m.defects(), defects);
     CliError::path(&loaded.path, format!("the kernel does not panic with defects {words}"))
         .help("give a program that ends in a fault with `ifscrub run --stop kernel`")

@@ -6,7 +6,7 @@ use super::{AS_EXPECTED, CliError, Done, VIOLATION};
 use crate::hunt::round::guarded;
 use crate::kern::exec::{Config, Outcome};
 use crate::program::{Program, Stop};
-use crate::stack::{Machine, Model};
+use crate::stack::{DefectSet, Machine, Model};
 use crate::triage::listing::listing;
 use crate::triage::replay::{recorded, resolve, run as execute, triggered};
 use crate::triage::report::{Report, report};
@@ -177,7 +177,7 @@ fn describe(
     m: &dyn Machine,
     path: &Path,
     p: &Program,
-    set: u64,
+    set: DefectSet,
     outcome: &Outcome,
     report: Option<&Report>,
     trace: Option<&(String, u64)>,

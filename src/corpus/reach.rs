@@ -11,7 +11,7 @@ use crate::hunt::left::Left;
 use crate::hunt::round::guarded;
 use crate::kern::trace::{Trace, What};
 use crate::program::Program;
-use crate::stack::{Machine, as_reported};
+use crate::stack::{DefectSet, Machine, as_reported};
 use crate::triage::credit::credit_of_books;
 use crate::triage::replay::{recorded, run};
 use crate::triage::report::events::errno_name;
@@ -63,7 +63,7 @@ pub struct Reach {
     /// How many findings each defect (its bit) was credited in, over all rounds.
     pub credited: BTreeMap<usize, u64>,
     /// Defects (bits) whose line was executed with the defect on.
-    pub reached: u64,
+    pub reached: DefectSet,
     /// Findings with all reported defects on that no defect has the credit of.
     pub others: BTreeSet<String>,
     /// Programs (their place in the list) that violate a rule with all defects off.
@@ -147,7 +147,7 @@ impl Reach {
         &mut self,
         m: &mut dyn Machine,
         programs: &[Program],
-        all: u64,
+        all: DefectSet,
     ) -> Result<(), HarnessBug> {
         let mut left = Left::new(m.defects(), all);
         loop {

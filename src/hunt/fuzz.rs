@@ -12,7 +12,7 @@
 use crate::kern::exec::Config;
 use crate::program::bytes::{Decoder, kernel_byte};
 use crate::program::{Grammar, Header, Program};
-use crate::stack::{MODELS, Machine, Model};
+use crate::stack::{DefectSet, MODELS, Machine, Model};
 use crate::triage::credit::credit_of_books;
 use crate::triage::report::report;
 use crate::triage::sets::{self, UnknownDefect};
@@ -43,7 +43,7 @@ pub struct FuzzState {
     /// The numbers of all kernels, fuzzed or not.
     all: Vec<u8>,
     /// A machine and its defects for each kernel that is fuzzed.
-    kernels: Vec<(u8, Box<dyn Machine>, u64)>,
+    kernels: Vec<(u8, Box<dyn Machine>, DefectSet)>,
     program: Program,
 }
 
@@ -145,7 +145,7 @@ impl FuzzState {
 
     /// One line per kernel: which defects are on.
     pub fn describe(&self) -> String {
-        let line = |(_, m, set): &(u8, Box<dyn Machine>, u64)| {
+        let line = |(_, m, set): &(u8, Box<dyn Machine>, DefectSet)| {
             format!("{}: defects {}\n", m.grammar().kernel, sets::display(m.defects(), *set))
         };
         self.kernels.iter().map(line).collect()

@@ -12,7 +12,7 @@ use crate::kern::exec::Outcome;
 use crate::program::generate::{GenConfig, Generator};
 use crate::program::{Program, Stop};
 use crate::shadow::FaultKind;
-use crate::stack::{Machine, with_needs};
+use crate::stack::{DefectSet, Machine, with_needs};
 use crate::triage::credit::{Credited, credit};
 use crate::triage::minimize::minimize_keeping;
 use crate::triage::replay::{Recorded, recorded};
@@ -118,19 +118,19 @@ impl Goal {
     }
 
     /// The ways in as a set.
-    pub fn ways(&self, m: &dyn Machine) -> u64 {
+    pub fn ways(&self, m: &dyn Machine) -> DefectSet {
         named(m, self.ways)
     }
 
     /// What is on towards the panic: these ways in, what they need, and what goes with
     /// them.
-    fn switches(&self, m: &dyn Machine, ways: u64) -> u64 {
+    fn switches(&self, m: &dyn Machine, ways: DefectSet) -> DefectSet {
         with_needs(m.defects(), ways | named(m, self.with))
     }
 
     /// Whether a program, stopped by the kernel, shows what was reported: in the dump of
     /// the object whose field was followed, or of the one that the books speak of.
-    pub fn shown_by(&self, m: &mut dyn Machine, p: &Program, defects: u64) -> bool {
+    pub fn shown_by(&self, m: &mut dyn Machine, p: &Program, defects: DefectSet) -> bool {
         let Recorded { outcome, trace } = recorded(m, p, defects, Some(Stop::Kernel));
         let (Some(fault), Some(v)) = (outcome.fault, outcome.violation) else { return false };
         let seen = (fault.kind.name(), fault.func, fault.what);
@@ -150,7 +150,7 @@ impl Goal {
 
     /// Credits a program under `stop kernel`, if it shows what was reported and one of
     /// the ways in is the cause.
-    fn reach(&self, m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited> {
+    fn reach(&self, m: &mut dyn Machine, p: &Program, defects: DefectSet) -> Option<Credited> {
         let mut p = p.clone();
         p.header.stop = Stop::Kernel;
         let defects = self.switches(m, defects);
@@ -169,7 +169,7 @@ impl Goal {
 }
 
 /// The set of these names; those that the kernel does not know are left out.
-fn named(m: &dyn Machine, names: &[&str]) -> u64 {
+fn named(m: &dyn Machine, names: &[&str]) -> DefectSet {
     let all = m.defects().iter().enumerate();
     all.filter(|(_, d)| names.contains(&d.id)).fold(0, |set, (i, _)| set | 1 << i)
 }
@@ -253,7 +253,7 @@ fn towards(
     cfg: &Config,
     generator: &Generator,
     from: u64,
-    way: u64,
+    way: DefectSet,
     progress: &Progress,
 ) -> Result<End, HarnessBug> {
     let suspect = |outcome: &Outcome| {

@@ -7,7 +7,7 @@
 //! stay as they are. The same bookkeeping serves the seeded walk and campaigns of guided
 //! engines.
 
-use crate::stack::{Defect, Kind};
+use crate::stack::{Defect, DefectSet, Kind};
 use crate::triage::sets;
 
 /// The defects of a hunt.
@@ -15,20 +15,20 @@ use crate::triage::sets;
 pub struct Left {
     defects: &'static [Defect],
     /// What account is kept of, of those on at the beginning ([`sets::hunted`]).
-    hunted: u64,
-    on: u64,
+    hunted: DefectSet,
+    on: DefectSet,
     /// What findings were credited to.
-    credited: u64,
+    credited: DefectSet,
 }
 
 impl Left {
     /// Nothing has been found yet.
-    pub fn new(defects: &'static [Defect], on: u64) -> Left {
+    pub fn new(defects: &'static [Defect], on: DefectSet) -> Left {
         Left { defects, hunted: sets::hunted(defects, on), on, credited: 0 }
     }
 
     /// Takes note of the credit of a finding, and switches off what is done with.
-    pub fn credit(&mut self, set: u64) {
+    pub fn credit(&mut self, set: DefectSet) {
         self.credited |= set;
         let enabling = sets::of_kind(self.defects, Kind::Enabling);
         loop {
@@ -50,24 +50,24 @@ impl Left {
     }
 
     /// Of the defects hunted, those that need `d`.
-    fn ways_through(&self, d: usize) -> u64 {
+    fn ways_through(&self, d: usize) -> DefectSet {
         sets::members(self.hunted)
             .filter(|&w| self.defects.get(w).is_some_and(|w| w.needs >> d & 1 != 0))
             .fold(0, |set, w| set | 1 << w)
     }
 
     /// What there is to find: an enabling defect is no goal of its own.
-    pub fn goals(&self) -> u64 {
+    pub fn goals(&self) -> DefectSet {
         sets::goals(self.defects, self.hunted)
     }
 
     /// What is on now.
-    pub fn on(&self) -> u64 {
+    pub fn on(&self) -> DefectSet {
         self.on
     }
 
     /// The defects that were credited; an enabling one also when one of its ways was.
-    pub fn found(&self) -> u64 {
+    pub fn found(&self) -> DefectSet {
         let enabling = sets::of_kind(self.defects, Kind::Enabling);
         let through = sets::members(self.hunted & enabling)
             .filter(|&d| self.ways_through(d) & self.credited != 0);
@@ -75,7 +75,7 @@ impl Left {
     }
 
     /// The goals that nothing was credited to.
-    pub fn unfound(&self) -> u64 {
+    pub fn unfound(&self) -> DefectSet {
         self.goals() & !self.credited
     }
 }

@@ -23,7 +23,7 @@ pub mod round;
 
 use crate::program::generate::{GenConfig, Generator};
 use crate::program::{Program, Stop};
-use crate::stack::Machine;
+use crate::stack::{DefectSet, Machine};
 use crate::triage::credit::{Credited, credit};
 use crate::triage::minimize::minimize;
 use crate::triage::report::{Report, report};
@@ -50,7 +50,7 @@ pub type Maker<'a> = &'a (dyn Fn() -> Box<dyn Machine> + Sync);
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Defects that are on at the beginning.
-    pub defects: u64,
+    pub defects: DefectSet,
     /// Number of programs; no limit when `None`.
     pub runs: Option<u64>,
     /// Wall-clock limit.
@@ -261,12 +261,12 @@ impl<'a> Hunt<'a> {
     }
 
     /// The defects that were credited; an enabling one also when one of its ways was.
-    pub fn found(&self) -> u64 {
+    pub fn found(&self) -> DefectSet {
         self.left.found()
     }
 
     /// The defects that nothing was credited to, but for enabling ones.
-    pub fn unfound(&self) -> u64 {
+    pub fn unfound(&self) -> DefectSet {
         self.left.unfound()
     }
 }
@@ -283,7 +283,7 @@ mod tests {
         Box::new(Kernel::<Toy>::new())
     }
 
-    fn hunted(cfg: Config) -> (Over, Vec<(u64, String)>, u64) {
+    fn hunted(cfg: Config) -> (Over, Vec<(u64, String)>, DefectSet) {
         let mut hunt = Hunt::new(cfg, &toy);
         let over = hunt.run(&Progress::silent()).unwrap();
         let findings = hunt.findings.iter().map(|f| (f.index, f.signature.clone())).collect();

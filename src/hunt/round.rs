@@ -9,7 +9,7 @@ use super::{HarnessBug, Maker};
 use crate::kern::exec::{Config, Outcome};
 use crate::program::generate::Generator;
 use crate::program::{Program, text};
-use crate::stack::Machine;
+use crate::stack::{DefectSet, Machine};
 use crate::triage::signature::Symptom;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ pub struct Round<'a> {
     /// Makes the programs.
     pub generator: &'a Generator,
     /// Defects that are on.
-    pub defects: u64,
+    pub defects: DefectSet,
     /// The first program.
     pub from: u64,
     /// How many programs.

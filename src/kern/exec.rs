@@ -15,7 +15,7 @@ use super::slab::ObjRef;
 use super::trace::Trace;
 use crate::program::{MAX_OPS, NamedPoint, Op, Program, Stop};
 use crate::shadow::{KernelFault, Violation, rules};
-use crate::stack::{Job, Stack};
+use crate::stack::{DefectSet, Job, Stack};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -24,7 +24,7 @@ use std::task::{Context, Poll, Waker};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Config {
     /// Defects that are on, bit per defect of the stack.
-    pub defects: u64,
+    pub defects: DefectSet,
     /// Which layer ends the run; `None`: as the program's header says.
     pub stop: Option<Stop>,
     /// Record everything, and take the fingerprint of the state at rest (slow).
@@ -47,7 +47,7 @@ pub struct Outcome {
     /// The model's memory was used up: the run ended early and says nothing.
     pub exhausted: bool,
     /// Bit per defect whose faulty line was executed with the defect on.
-    pub reached: u64,
+    pub reached: DefectSet,
     /// Named points of the program that the run did not reach.
     pub unreached: Vec<NamedPoint>,
     /// The stack's hash of the state at rest after the operations, before the teardown, if it

@@ -5,6 +5,7 @@
 use super::sched::{Ctx, FiberState, TEARDOWN, members};
 use super::slab::ObjRef;
 use super::trace::{Backtrace, Event, Func, Trace, What};
+use crate::stack::DefectSet;
 use std::panic::Location;
 
 /// Deepest stack of frames that is recorded; what is called below belongs to the deepest.
@@ -110,7 +111,8 @@ impl Ctx {
     /// The recorded trace; leaves an empty one.
     pub fn take_trace(&self) -> Trace {
         let mut t = std::mem::take(&mut *self.trace.borrow_mut());
-        t.reached = (0..64).filter(|d| self.reached.get() >> d & 1 != 0).collect();
+        t.reached =
+            (0..DefectSet::BITS as u8).filter(|d| self.reached.get() >> d & 1 != 0).collect();
         t
     }
 

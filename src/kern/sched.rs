@@ -30,6 +30,7 @@ use super::trace::{Func, Trace, What};
 use super::wait;
 use crate::program::{Header, MAX_OPS, NamedPoint, Stop, Thresholds};
 use crate::shadow::{KernelFault, Violation, rules};
+use crate::stack::DefectSet;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
@@ -162,7 +163,7 @@ pub struct Ctx {
     pub(super) not_before: [u64; MAX_LOCKS],
     /// Bit per fiber inside an epoch section.
     pub(super) in_sections: F<u32>,
-    defects: F<u64>,
+    defects: F<DefectSet>,
     pub(super) stop: F<Stop>,
     pub(super) stopped: F<bool>,
     pub(super) exhausted: F<bool>,
@@ -180,7 +181,7 @@ pub struct Ctx {
     pub(super) recording: F<bool>,
     pub(super) trace: RefCell<Trace>,
     pub(super) frames: RefCell<[Vec<&'static Func>; MAX_FIBERS]>,
-    pub(super) reached: F<u64>,
+    pub(super) reached: F<DefectSet>,
     pub(super) feedback: Feedback,
 }
 
@@ -258,7 +259,7 @@ impl Ctx {
 
     pub(super) fn reset(
         &self,
-        defects: u64,
+        defects: DefectSet,
         stop: Stop,
         ncpus: u8,
         recording: bool,
@@ -492,7 +493,7 @@ impl Ctx {
     }
 
     /// The defects whose faulty line was executed in this run.
-    pub fn reached(&self) -> u64 {
+    pub fn reached(&self) -> DefectSet {
         self.reached.get()
     }
 

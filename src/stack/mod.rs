@@ -15,7 +15,7 @@ pub mod freebsd;
 
 /// What the file of a small model needs, in one line.
 pub mod prelude {
-    pub use super::{Defect, Holds, Job, Kind, Machine, Model, Reach, Stack};
+    pub use super::{Defect, DefectSet, Holds, Job, Kind, Machine, Model, Reach, Stack};
     pub use crate::kern::Kernel;
     pub use crate::kern::callout::{Callout, CalloutState};
     pub use crate::kern::cell::{F, Zero};
@@ -102,6 +102,9 @@ impl Reach {
     }
 }
 
+/// Defects of one catalogue: a bit for each.
+pub type DefectSet = u128;
+
 /// One historical defect, as a switch.
 #[derive(Clone, Copy, Debug)]
 pub struct Defect {
@@ -114,7 +117,7 @@ pub struct Defect {
     /// What it takes to reach it.
     pub reach: Reach,
     /// Defects (bits) that must be on too; "on" and "alone" include them.
-    pub needs: u64,
+    pub needs: DefectSet,
     /// Source file and function of the faulty line.
     pub source: &'static str,
     /// What was wrong.
@@ -142,9 +145,9 @@ pub struct Proposal {
     /// What it changes, in one sentence.
     pub what: &'static str,
     /// Defects (bits) that it repairs.
-    pub off: u64,
+    pub off: DefectSet,
     /// Switches (bits) of [`Kind::Repair`] that it turns on.
-    pub on: u64,
+    pub on: DefectSet,
 }
 
 /// A model of a network stack.
@@ -350,7 +353,7 @@ pub fn machine(kernel: u8) -> Option<Box<dyn Machine>> {
 }
 
 /// The defects that `as-reported` switches on: all but hypotheses and proposed repairs.
-pub fn as_reported(defects: &[Defect]) -> u64 {
+pub fn as_reported(defects: &[Defect]) -> DefectSet {
     defects
         .iter()
         .enumerate()
@@ -359,7 +362,7 @@ pub fn as_reported(defects: &[Defect]) -> u64 {
 }
 
 /// The defects of `set` and all that they need.
-pub fn with_needs(defects: &[Defect], set: u64) -> u64 {
+pub fn with_needs(defects: &[Defect], set: DefectSet) -> DefectSet {
     let mut all = set;
     loop {
         let more = defects

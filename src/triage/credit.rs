@@ -14,7 +14,7 @@ use crate::kern::exec::Outcome;
 use crate::kern::trace::What;
 use crate::program::{Program, Stop};
 use crate::shadow::{KernelFault, Violation};
-use crate::stack::{Kind, Machine};
+use crate::stack::{DefectSet, Kind, Machine};
 
 /// A violation, what is left of the program and of the defects, and the credit.
 #[derive(Clone, Debug)]
@@ -23,9 +23,9 @@ pub struct Credited {
     pub program: Program,
     /// The defects without which this violation does not happen, and the proposed repairs
     /// that were on.
-    pub set: u64,
+    pub set: DefectSet,
     /// Those of them that have the credit; 0 when none has.
-    pub credit: u64,
+    pub credit: DefectSet,
     /// What the violation looks like.
     pub symptom: Symptom,
     /// The violation, of a recorded run.
@@ -38,7 +38,7 @@ pub struct Credited {
 
 /// Finds the credit of the violation that `p` ends in under `defects`; `None` when it
 /// does not end in one.
-pub fn credit(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited> {
+pub fn credit(m: &mut dyn Machine, p: &Program, defects: DefectSet) -> Option<Credited> {
     let symptom = Symptom::of(&run(m, p, defects, None), p.header.stop)?;
     let p = cut(m, p, defects, &symptom);
     let set = minimal_set(m, &p, defects, &symptom);
@@ -57,7 +57,7 @@ pub fn credit(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited
         let repaired = set & !(1 << d);
         let clean = &mut |_: &mut dyn Machine, _: &Program, o: &Outcome| o.clean();
         let cured = everywhere(m, &program, &ordinals, repaired, Stop::Books, clean);
-        cures | u64::from(cured) << d
+        cures | DefectSet::from(cured) << d
     });
     // Where it takes nothing else, they have the credit after all.
     let others =
@@ -76,7 +76,7 @@ pub fn credit(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited
 
 /// Finds the credit of a violation even where the kernel would never have noticed it: a
 /// program that stops with the kernel is then taken as one that stops with the books.
-pub fn credit_of_books(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Credited> {
+pub fn credit_of_books(m: &mut dyn Machine, p: &Program, defects: DefectSet) -> Option<Credited> {
     credit(m, p, defects).or_else(|| {
         let mut p = p.clone();
         p.header.stop = Stop::Books;
@@ -88,7 +88,7 @@ pub fn credit_of_books(m: &mut dyn Machine, p: &Program, defects: u64) -> Option
 ///
 /// A parked operation may violate while later ones have been issued: if the program
 /// without them is another one, it is cut after the last one issued.
-fn cut(m: &mut dyn Machine, p: &Program, defects: u64, symptom: &Symptom) -> Program {
+fn cut(m: &mut dyn Machine, p: &Program, defects: DefectSet, symptom: &Symptom) -> Program {
     let replay = recorded(m, p, defects, None);
     let stop = p.header.stop;
     let by = match stop {
@@ -118,7 +118,12 @@ fn cut(m: &mut dyn Machine, p: &Program, defects: u64, symptom: &Symptom) -> Pro
 /// Switches off every defect without which the same violation stays: ways in,
 /// latent ones and hypotheses by index, then enabling ones, as long as no mistake that is on needs them.
 /// Proposed repairs stay as they are.
-pub fn minimal_set(m: &mut dyn Machine, p: &Program, defects: u64, symptom: &Symptom) -> u64 {
+pub fn minimal_set(
+    m: &mut dyn Machine,
+    p: &Program,
+    defects: DefectSet,
+    symptom: &Symptom,
+) -> DefectSet {
     let all = m.defects();
     let mistakes = sets::mistakes(all, defects);
     let mut order: Vec<usize> = sets::members(mistakes).filter(|&d| d < all.len()).collect();

@@ -24,7 +24,7 @@ use crate::program::generate::{Rng, program_rng};
 use crate::program::mutate::mutate;
 use crate::program::{MAX_OPS, Program, Stop};
 use crate::shadow::KernelFault;
-use crate::stack::{Defect, Kind, Machine, Proposal};
+use crate::stack::{Defect, DefectSet, Kind, Machine, Proposal};
 use std::collections::BTreeMap;
 
 /// How many times a program is mutated at most before it is run.
@@ -48,7 +48,7 @@ pub struct Way {
     /// What it is called.
     pub name: String,
     /// The defects that it runs under.
-    pub defects: u64,
+    pub defects: DefectSet,
     /// What the kernel shows without any repair.
     pub panic: KernelFault,
     /// The first rule that the books find broken then.
@@ -139,7 +139,7 @@ impl Seen {
         &mut self,
         m: &mut dyn Machine,
         p: &Program,
-        defects: u64,
+        defects: DefectSet,
         outcome: &Outcome,
         panic: &KernelFault,
     ) -> bool {
@@ -169,7 +169,7 @@ impl Seen {
 }
 
 /// A program as text that replays: its points have names, and its header says all.
-fn kept(m: &mut dyn Machine, p: &Program, defects: u64) -> Program {
+fn kept(m: &mut dyn Machine, p: &Program, defects: DefectSet) -> Program {
     let mut p = p.clone();
     p.header.stop = Stop::Kernel;
     let names = sets::names(m.defects(), defects).into_iter().map(str::to_string);
@@ -204,7 +204,7 @@ pub fn least(proposals: &[Proposal], holds: &dyn Fn(usize) -> bool) -> Vec<usize
 
 /// What is on under these repairs. One that goes in place of a defect's own repair has
 /// nothing to do where that defect is off.
-fn repaired(all: &[Defect], defects: u64, repairs: &[&Proposal]) -> u64 {
+fn repaired(all: &[Defect], defects: DefectSet, repairs: &[&Proposal]) -> DefectSet {
     let set = repairs.iter().fold(defects, |set, r| set | r.on);
     let set = repairs.iter().fold(set, |set, r| set & !r.off);
     sets::members(sets::of_kind(all, Kind::Repair) & set)
@@ -215,14 +215,14 @@ fn repaired(all: &[Defect], defects: u64, repairs: &[&Proposal]) -> u64 {
 /// The repairs of single defects, as proposals of their own, that a way needs beside the
 /// machine's: none when some combination of these cures it, else those with which one does.
 /// `None` when the kernel shows nothing at its end. Nothing is walked.
-pub fn beside(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Vec<Proposal>> {
+pub fn beside(m: &mut dyn Machine, p: &Program, defects: DefectSet) -> Option<Vec<Proposal>> {
     let mut p = p.clone();
     p.header.stop = Stop::Kernel;
     let panic = recorded(m, &p, defects, None).outcome.fault?;
     let (ordinals, _) = resolve(m, &p, defects, u8::MAX);
     let (all, proposals) = (m.defects(), m.proposals());
-    let mut known: BTreeMap<u64, bool> = BTreeMap::new();
-    let mut cured = |m: &mut dyn Machine, more: u64| {
+    let mut known: BTreeMap<DefectSet, bool> = BTreeMap::new();
+    let mut cured = |m: &mut dyn Machine, more: DefectSet| {
         (0..combinations(proposals)).any(|c| {
             let set = repaired(all, defects & !more, &members(proposals, c));
             *known.entry(set).or_insert_with(|| {
@@ -250,7 +250,7 @@ pub fn way(
     m: &mut dyn Machine,
     name: &str,
     p: &Program,
-    defects: u64,
+    defects: DefectSet,
     proposals: &[Proposal],
     walk: Walk,
 ) -> Option<Way> {
@@ -260,7 +260,7 @@ pub fn way(
     let books = run(m, &p, defects, Some(Stop::Books)).violation.map(|v| v.rule.name);
     let (ordinals, _) = resolve(m, &p, defects, u8::MAX);
     // Most combinations come to the same switches: a way has few defects.
-    let mut known: BTreeMap<u64, Cell> = BTreeMap::new();
+    let mut known: BTreeMap<DefectSet, Cell> = BTreeMap::new();
     let mut cells = Vec::new();
     for combination in 0..combinations(proposals) {
         let set = repaired(m.defects(), defects, &members(proposals, combination));
@@ -280,7 +280,7 @@ fn replayed(
     m: &mut dyn Machine,
     named: &Program,
     ordinals: &Program,
-    set: u64,
+    set: DefectSet,
     panic: &KernelFault,
 ) -> Seen {
     let mut seen = Seen::default();
@@ -292,7 +292,13 @@ fn replayed(
 }
 
 /// Mutations of a program, which has ordinals only.
-fn walked(m: &mut dyn Machine, p: &Program, set: u64, panic: &KernelFault, walk: Walk) -> Seen {
+fn walked(
+    m: &mut dyn Machine,
+    p: &Program,
+    set: DefectSet,
+    panic: &KernelFault,
+    walk: Walk,
+) -> Seen {
     let grammar = m.grammar();
     let max_ops = (p.ops.len() + LONGER).min(MAX_OPS);
     let mut seen = Seen::default();
@@ -324,11 +330,11 @@ mod tests {
     use crate::triage::toy::{GRAMMAR, GUESS, ROLLBACK, Toy, UNLOCKED, UNREFERENCED};
 
     const RACE: &str = "make d0\nuse d0  preempt carton_use:sleep#1 for 1\ndrop d0\n";
-    const RACY: u64 = 1 << UNLOCKED | 1 << UNREFERENCED;
+    const RACY: DefectSet = 1 << UNLOCKED | 1 << UNREFERENCED;
     const LAST_DRAWER: &str = "make d2\nmark d2\n";
     const SHORT: Walk = Walk { runs: 600, seed: 1 };
 
-    fn toy_way(ops: &str, defects: u64, walk: Walk) -> Option<Way> {
+    fn toy_way(ops: &str, defects: DefectSet, walk: Walk) -> Option<Way> {
         let text = format!("# ifscrub 1\nkernel toy\n{ops}");
         let p = text::parse(&[&GRAMMAR], &text).unwrap();
         way(&mut Kernel::<Toy>::new(), "toy", &p, defects, Toy::proposals(), walk)
@@ -346,7 +352,7 @@ mod tests {
         let toy: Box<dyn Machine> = Box::new(Kernel::<Toy>::new());
         for m in stacks.chain([toy]) {
             let repairs = sets::of_kind(m.defects(), Kind::Repair);
-            let known = u64::MAX >> (64 - m.defects().len());
+            let known = DefectSet::MAX >> (DefectSet::BITS as usize - m.defects().len());
             let proposals = m.proposals();
             assert!(proposals.len() <= 8, "every combination is tried");
             for (i, p) in proposals.iter().enumerate() {
@@ -433,7 +439,7 @@ mod tests {
     #[test]
     fn a_program_without_a_panic_is_no_way() {
         assert!(toy_way(RACE, 0, SHORT).is_none());
-        assert!(toy_way("make d0\nmark d0\ndrop d0\n", u64::MAX, SHORT).is_none());
+        assert!(toy_way("make d0\nmark d0\ndrop d0\n", DefectSet::MAX, SHORT).is_none());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::kern::trace::Fnv;
 use crate::program::{
     FAIL_PERSISTENT, Grammar, MAX_PREEMPT_AT, NamedPoint, Op, PointKind, Program,
 };
-use crate::stack::Machine;
+use crate::stack::{DefectSet, Machine};
 use hashbrown::HashSet;
 use std::hash::BuildHasherDefault;
 use std::ops::Range;
@@ -66,7 +66,7 @@ struct Shrinker<'m> {
     keep: Keep<'m>,
     /// Candidates that were not the same bug, with the defects they ran under: passes
     /// come to the same program again and again.
-    refused: HashSet<(Program, u64), BuildHasherDefault<Fnv>>,
+    refused: HashSet<(Program, DefectSet), BuildHasherDefault<Fnv>>,
 }
 
 impl Shrinker<'_> {

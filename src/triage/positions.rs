@@ -10,7 +10,7 @@
 use super::replay::{Passed, recorded, run};
 use crate::kern::exec::Outcome;
 use crate::program::{FAIL_PERSISTENT, MAX_FAIL_AT, PointKind, Program, Stop};
-use crate::stack::Machine;
+use crate::stack::{DefectSet, Machine};
 
 /// The longest preemption that is tried, beside the program's own.
 const LONGEST: u8 = 3;
@@ -28,7 +28,7 @@ pub fn everywhere(
     m: &mut dyn Machine,
     named: &Program,
     ordinals: &Program,
-    defects: u64,
+    defects: DefectSet,
     stop: Stop,
     look: Look<'_>,
 ) -> bool {

@@ -8,7 +8,7 @@
 use crate::kern::exec::{Config, Outcome};
 use crate::kern::trace::{Trace, What};
 use crate::program::{FAIL_PERSISTENT, NamedPoint, PointKind, Program, Stop};
-use crate::stack::Machine;
+use crate::stack::{DefectSet, Machine};
 use thiserror::Error;
 
 /// A recorded run.
@@ -21,7 +21,12 @@ pub struct Recorded {
 }
 
 /// Runs a program recorded; `stop` overrides its header.
-pub fn recorded(m: &mut dyn Machine, p: &Program, defects: u64, stop: Option<Stop>) -> Recorded {
+pub fn recorded(
+    m: &mut dyn Machine,
+    p: &Program,
+    defects: DefectSet,
+    stop: Option<Stop>,
+) -> Recorded {
     let cfg = Config { defects, stop, record: true, ..Config::default() };
     let mut outcome = m.run(p, cfg);
     let trace = outcome.trace.take().map_or_else(Trace::default, |t| *t);
@@ -29,14 +34,19 @@ pub fn recorded(m: &mut dyn Machine, p: &Program, defects: u64, stop: Option<Sto
 }
 
 /// Runs a program on the fast path; `stop` overrides its header.
-pub fn run(m: &mut dyn Machine, p: &Program, defects: u64, stop: Option<Stop>) -> Outcome {
+pub fn run(m: &mut dyn Machine, p: &Program, defects: DefectSet, stop: Option<Stop>) -> Outcome {
     m.run(p, Config { defects, stop, ..Config::default() })
 }
 
 /// Of the defects whose line a run has come to, those that did something there: repaired
 /// alone, the run leaves another trace or another verdict. (The third thing to know of a
 /// defect and a run, whether it was detected, is the [credit](super::credit).)
-pub fn triggered(m: &mut dyn Machine, p: &Program, defects: u64, stop: Option<Stop>) -> u64 {
+pub fn triggered(
+    m: &mut dyn Machine,
+    p: &Program,
+    defects: DefectSet,
+    stop: Option<Stop>,
+) -> DefectSet {
     let mut left = |set| {
         let r = recorded(m, p, set, stop);
         (r.trace.hash(), r.outcome.violation, r.outcome.fault, r.outcome.reached)
@@ -117,7 +127,7 @@ pub struct UnreachedPoint {
 pub fn resolve(
     m: &mut dyn Machine,
     p: &Program,
-    defects: u64,
+    defects: DefectSet,
     limit: u8,
 ) -> (Program, Vec<UnreachedPoint>) {
     if p.named.is_empty() {
@@ -157,7 +167,7 @@ pub fn resolve(
 
 /// The program with every ordinal turned into the name of its point; an ordinal that the
 /// run does not reach stays as it is.
-pub fn name_points(m: &mut dyn Machine, p: &Program, defects: u64) -> Program {
+pub fn name_points(m: &mut dyn Machine, p: &Program, defects: DefectSet) -> Program {
     let trace = recorded(m, p, defects, None).trace;
     let passed = Passed::of(&trace, p.ops.len());
     let mut named = p.clone();
@@ -185,7 +195,7 @@ mod tests {
 
     const RACE: &str = "# ifscrub 1\nkernel toy\nmake d0\n\
         use d0  preempt carton_use:sleep#1 for 1\ndrop d0\n";
-    const RACY: u64 = 1 << UNLOCKED | 1 << UNREFERENCED;
+    const RACY: DefectSet = 1 << UNLOCKED | 1 << UNREFERENCED;
 
     fn program(text: &str) -> Program {
         text::parse(&[&GRAMMAR], text).unwrap()

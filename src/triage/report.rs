@@ -19,7 +19,7 @@ use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Backtrace, Trace, What};
 use crate::program::{Program, Stop, text};
 use crate::shadow::{KernelFault, Violation, rules};
-use crate::stack::Machine;
+use crate::stack::{DefectSet, Machine};
 use events::{Change, Episode};
 use serde::Serialize;
 
@@ -135,7 +135,7 @@ impl Labels {
 }
 
 /// Replays a program and reports its violation; `None` when there is none.
-pub fn report(m: &mut dyn Machine, p: &Program, defects: u64) -> Option<Report> {
+pub fn report(m: &mut dyn Machine, p: &Program, defects: DefectSet) -> Option<Report> {
     let replay = recorded(m, p, defects, None);
     let trace = &replay.trace;
     let v = replay.outcome.violation?;
@@ -287,7 +287,7 @@ fn thread(b: &Backtrace, labels: &Labels) -> Thread {
 }
 
 /// What the kernel of that date would itself have shown, and when.
-fn kernel_layer(m: &mut dyn Machine, p: &Program, defects: u64, labels: &Labels) -> String {
+fn kernel_layer(m: &mut dyn Machine, p: &Program, defects: DefectSet, labels: &Labels) -> String {
     let replay = recorded(m, p, defects, Some(Stop::Kernel));
     let Some(f) = replay.outcome.fault else {
         return "never, in this program".to_string();

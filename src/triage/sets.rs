@@ -5,7 +5,7 @@
 //! says which one was probably meant, never an empty set.
 
 use crate::program::Program;
-use crate::stack::{Defect, Kind, as_reported, with_needs};
+use crate::stack::{Defect, DefectSet, Kind, as_reported, with_needs};
 use thiserror::Error;
 
 /// The environment variable that says which defects are on when neither the program's
@@ -28,7 +28,7 @@ pub struct UnknownDefect {
 /// # Errors
 ///
 /// The first unknown name.
-pub fn parse(defects: &[Defect], text: &str) -> Result<u64, UnknownDefect> {
+pub fn parse(defects: &[Defect], text: &str) -> Result<DefectSet, UnknownDefect> {
     from_names(defects, words(text))
 }
 
@@ -45,7 +45,7 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
 pub fn from_names<'a>(
     defects: &[Defect],
     names: impl IntoIterator<Item = &'a str>,
-) -> Result<u64, UnknownDefect> {
+) -> Result<DefectSet, UnknownDefect> {
     let mut set = 0;
     for name in names {
         set |= match name {
@@ -70,7 +70,7 @@ pub fn from_names<'a>(
 /// # Errors
 ///
 /// The first name that none of them knows.
-pub fn across(kernels: &[&[Defect]], text: &str) -> Result<Vec<u64>, UnknownDefect> {
+pub fn across(kernels: &[&[Defect]], text: &str) -> Result<Vec<DefectSet>, UnknownDefect> {
     for word in words(text) {
         let mut known = kernels.iter().map(|defects| from_names(defects, [word]));
         if !known.clone().any(|set| set.is_ok())
@@ -87,7 +87,7 @@ pub fn across(kernels: &[&[Defect]], text: &str) -> Result<Vec<u64>, UnknownDefe
 
 /// The set of exactly these defects, without what they need; a name that no defect of the
 /// kernel has counts for nothing ([`check_ids`]).
-pub fn of_ids<'a>(defects: &[Defect], ids: impl IntoIterator<Item = &'a str>) -> u64 {
+pub fn of_ids<'a>(defects: &[Defect], ids: impl IntoIterator<Item = &'a str>) -> DefectSet {
     let bit = |id: &str| defects.iter().position(|d| d.id == id).map_or(0, |i| 1 << i);
     ids.into_iter().fold(0, |set, id| set | bit(id))
 }
@@ -114,7 +114,7 @@ pub fn check_ids<'a>(
 /// # Errors
 ///
 /// The first unknown name.
-pub fn of_header(defects: &[Defect], p: &Program) -> Result<Option<u64>, UnknownDefect> {
+pub fn of_header(defects: &[Defect], p: &Program) -> Result<Option<DefectSet>, UnknownDefect> {
     let Some(names) = &p.header.defects else {
         return Ok(None);
     };
@@ -122,17 +122,17 @@ pub fn of_header(defects: &[Defect], p: &Program) -> Result<Option<u64>, Unknown
 }
 
 /// The defects of a set, by ascending bit.
-pub fn members(set: u64) -> impl DoubleEndedIterator<Item = usize> {
-    (0..64).filter(move |i| set >> i & 1 != 0)
+pub fn members(set: DefectSet) -> impl DoubleEndedIterator<Item = usize> {
+    (0..DefectSet::BITS as usize).filter(move |i| set >> i & 1 != 0)
 }
 
 /// The names of a set, by ascending bit.
-pub fn names(defects: &[Defect], set: u64) -> Vec<&'static str> {
+pub fn names(defects: &[Defect], set: DefectSet) -> Vec<&'static str> {
     members(set).filter_map(|i| defects.get(i)).map(|d| d.id).collect()
 }
 
 /// A set as one word or list: `none` or the names.
-pub fn display(defects: &[Defect], set: u64) -> String {
+pub fn display(defects: &[Defect], set: DefectSet) -> String {
     match set {
         0 => "none".to_string(),
         _ => names(defects, set).join(" "),
@@ -140,19 +140,19 @@ pub fn display(defects: &[Defect], set: u64) -> String {
 }
 
 /// The defects of one kind.
-pub fn of_kind(defects: &[Defect], kind: Kind) -> u64 {
+pub fn of_kind(defects: &[Defect], kind: Kind) -> DefectSet {
     let all = defects.iter().enumerate();
     all.filter(|(_, d)| d.kind == kind).fold(0, |set, (i, _)| set | 1 << i)
 }
 
 /// What is a mistake in a set: all but proposed repairs, which triage leaves as they are.
-pub fn mistakes(defects: &[Defect], set: u64) -> u64 {
+pub fn mistakes(defects: &[Defect], set: DefectSet) -> DefectSet {
     set & !of_kind(defects, Kind::Repair)
 }
 
 /// What a hunt keeps account of: the mistakes of a set but latent ones, and but enabling
 /// ones that no way in needs, which nothing could be credited to.
-pub fn hunted(defects: &[Defect], set: u64) -> u64 {
+pub fn hunted(defects: &[Defect], set: DefectSet) -> DefectSet {
     let needed = defects.iter().fold(0, |needed, d| needed | d.needs);
     let unneeded = of_kind(defects, Kind::Enabling) & !needed;
     mistakes(defects, set) & !of_kind(defects, Kind::Latent) & !unneeded
@@ -160,7 +160,7 @@ pub fn hunted(defects: &[Defect], set: u64) -> u64 {
 
 /// What is to be found of a set: what is hunted but for enabling defects, which are found
 /// through their ways in.
-pub fn goals(defects: &[Defect], set: u64) -> u64 {
+pub fn goals(defects: &[Defect], set: DefectSet) -> DefectSet {
     hunted(defects, set) & !of_kind(defects, Kind::Enabling)
 }
 

@@ -91,10 +91,11 @@ mod tests {
     use super::*;
     use crate::kern::Kernel;
     use crate::program::text;
+    use crate::stack::DefectSet;
     use crate::triage::credit::credit;
     use crate::triage::toy::{GRAMMAR, GUESS, Toy, UNLOCKED, UNREFERENCED};
 
-    fn signature_of(ops: &str, defects: u64) -> String {
+    fn signature_of(ops: &str, defects: DefectSet) -> String {
         let text = format!("# ifscrub 1\nkernel toy\n{ops}");
         let p = text::parse(&[&GRAMMAR], &text).unwrap();
         let mut m = Kernel::<Toy>::new();

@@ -10,7 +10,7 @@ use crate::kern::slab::{Id, ObjRef, Object, Slab};
 use crate::kern::trace::{Func, What};
 use crate::program::{Arg, ArgClass, Grammar, Op, Role, Verb};
 use crate::shadow::{FaultKind, Rule};
-use crate::stack::{Defect, Holds, Job, Kind, Proposal, Reach, Stack};
+use crate::stack::{Defect, DefectSet, Holds, Job, Kind, Proposal, Reach, Stack};
 
 /// The toy.
 pub struct Toy;
@@ -76,7 +76,7 @@ static PROPOSALS: &[Proposal] = &[
     Proposal { name: "ASSERT", what: "an assertion", off: 0, on: 1 << ASSERTS },
 ];
 
-const fn defect(id: &'static str, kind: Kind, reach: Reach, needs: u64) -> Defect {
+const fn defect(id: &'static str, kind: Kind, reach: Reach, needs: DefectSet) -> Defect {
     Defect {
         id,
         class: "toy",

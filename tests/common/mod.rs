@@ -6,7 +6,7 @@
 use ifscrub::kern::slab::ObjRef;
 use ifscrub::kern::trace::{Event, Trace, What};
 use ifscrub::program::{Program, text};
-use ifscrub::stack::{GRAMMARS, Machine, machine};
+use ifscrub::stack::{DefectSet, GRAMMARS, Machine, machine};
 use ifscrub::triage::{replay, sets};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ pub fn machine_of(p: &Program) -> Box<dyn Machine> {
 }
 
 /// The defects that the program's header names.
-pub fn defects_of(m: &dyn Machine, p: &Program) -> u64 {
+pub fn defects_of(m: &dyn Machine, p: &Program) -> DefectSet {
     let set = sets::of_header(m.defects(), p).unwrap_or_else(|e| panic!("{e}"));
     set.expect("the header has a defects line")
 }

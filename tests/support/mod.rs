@@ -8,7 +8,7 @@ pub mod world_freebsd;
 
 use ifscrub::kern::exec::Outcome;
 use ifscrub::program::{Program, text};
-use ifscrub::stack::{GRAMMARS, Machine, machine};
+use ifscrub::stack::{DefectSet, GRAMMARS, Machine, machine};
 use ifscrub::triage::sets;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ pub fn machine_for(p: &Program) -> Box<dyn Machine> {
 }
 
 /// The defects of a program's own header; none when it has no such line.
-pub fn own_defects(m: &dyn Machine, p: &Program) -> u64 {
+pub fn own_defects(m: &dyn Machine, p: &Program) -> DefectSet {
     let own = sets::of_header(m.defects(), p).unwrap_or_else(|e| panic!("{e}"));
     own.unwrap_or(0)
 }

@@ -7,10 +7,10 @@ use ifscrub::kern::cell::F;
 use ifscrub::kern::exec::{Config, run, run_to_rest};
 use ifscrub::program::{Op, Program};
 use ifscrub::shadow::{Rule, Violation};
-use ifscrub::stack::Stack;
 use ifscrub::stack::freebsd::objects::*;
 use ifscrub::stack::freebsd::route_tables::rnh_lookup;
 use ifscrub::stack::freebsd::{Freebsd, K, if_c};
+use ifscrub::stack::{DefectSet, Stack};
 
 /// What makes the world of the corruptions: something of everything.
 pub const WORLD: &str = "\
@@ -75,7 +75,7 @@ pub fn op(line: &str) -> Op {
 }
 
 /// The state at rest that these operations lead to.
-pub fn after(lines: &str, defects: u64) -> K {
+pub fn after(lines: &str, defects: DefectSet) -> K {
     let mut k = Kernel::<Freebsd>::new();
     run_to_rest(&mut k, &parse(lines), Config { defects, ..Config::default() });
     assert_eq!(k.violation(), None);

@@ -14,7 +14,7 @@
 //! the token there. Each call of in_control that may sleep belongs to one of them: with all
 //! of them on, nobody ever waits for the token (`tests/unserialized.rs`).
 
-use crate::stack::{Defect, Kind, Reach};
+use crate::stack::{Defect, DefectSet, Kind, Reach};
 
 /// in_control's set commands run in the thread of whoever calls.
 pub const IN_CONTROL_UNSERIALIZED: u8 = 0;
@@ -121,7 +121,7 @@ pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 50;
 /// C5 hypothesis: freed on a CPU that does not own it.
 pub const C5_WRONG_CPU: u8 = 51;
 
-const UNSERIALIZED: u64 = 1 << IN_CONTROL_UNSERIALIZED;
+const UNSERIALIZED: DefectSet = 1 << IN_CONTROL_UNSERIALIZED;
 
 const fn d(
     id: &'static str,
@@ -578,8 +578,8 @@ pub static DEFECTS: &[Defect] = &[
     ),
 ];
 
-// A set of defects is a u64.
-const _: () = assert!(DEFECTS.len() <= 64);
+// Each has a bit of a set.
+const _: () = assert!(DEFECTS.len() <= DefectSet::BITS as usize);
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use super::if_c::{ifa_ifwithdstaddr, ifa_ifwithnet};
 use super::objects::*;
 use super::route::*;
 use super::{EADDRNOTAVAIL, NPCBS};
+use crate::kern::cell::Zero;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
 
@@ -27,7 +28,8 @@ pub fn in_pcballoc(k: &K, name: usize, tcp: bool) -> InpId {
     p.ro_dst.set(0);
     p.t_state.set(TcpState::Closed);
     p.t_rxtshift.set(0);
-    p.tt_rexmt.stop();
+    // One whose thread is still on its way is the last tenant's.
+    p.tt_rexmt.zero();
     p.cpu.set(0);
     k.st.pcbs[name % NPCBS].set(inp);
     inp

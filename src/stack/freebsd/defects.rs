@@ -8,7 +8,7 @@
 //! line looks like with the defect off; F1 and F6, which would replace one of them, are
 //! switches of their own at the end, for the matrix of repairs.
 
-use crate::stack::{Defect, Kind, Proposal, Reach};
+use crate::stack::{Defect, DefectSet, Kind, Proposal, Reach};
 
 /// D: in6_ifextra is freed at once, while readers inside the epoch still follow if_afdata.
 pub const IN6_IFEXTRA_NOT_DEFERRED: u8 = 0;
@@ -134,10 +134,12 @@ pub const IN_LOOPBACK_DELETE_BY_KEY: u8 = 59;
 pub const RIB_APPEND_RETRY_UNCHECKED: u8 = 60;
 /// a prefix that nd6_timer has unlinked, and deletes when it comes to it, is not found by the detach of its interface.
 pub const ND6_TIMER_PREFIXES_UNSERIALIZED: u8 = 61;
+/// A change that is tried again keeps the interface that its first try has found.
+pub const ROUTE_CHANGE_RETRY_IFP: u8 = 62;
 /// F1, with D on: in6_ifextra is freed one grace period later, not with the ifnet.
-pub const F1_IFEXTRA_EPOCH_CALL: u8 = 62;
+pub const F1_IFEXTRA_EPOCH_CALL: u8 = 63;
 /// F6: fib6_lookup returns nothing when the interface is dying.
-pub const F6_LOOKUP_CHECKS_DYING: u8 = 63;
+pub const F6_LOOKUP_CHECKS_DYING: u8 = 64;
 
 /// The catalogue; the index is the bit.
 pub static DEFECTS: &[Defect] = &[
@@ -708,8 +710,8 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Sequence,
         needs: 0,
         source: "sys/netinet/in.c:in_scrubprefix",
-        what: "the loopback route of an address that goes is moved to an equal address of an interface that needs none, and nobody deletes it; a move that fails leaves it, too",
-        repair: "ours: moved only to an address that needs one, deleted otherwise",
+        what: "the loopback route of an address that goes is moved to an equal address of an interface that needs none, and nobody deletes it; a move that fails leaves it, too; and what is moved may be the user's route, whose nexthop keeps the address of its interface",
+        repair: "ours: moved only to an address that needs one, deleted otherwise; only a pinned route is moved",
     },
     Defect {
         id: "set-fib-algo-not-atomic",
@@ -762,6 +764,16 @@ pub static DEFECTS: &[Defect] = &[
         repair: "ours: both under a mutex of their own, under which the detach unlinks and deletes as well",
     },
     Defect {
+        id: "route-change-retry-ifp",
+        class: "stale pointer",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/net/route/route_ctl.c:change_nhop",
+        what: "a change that is tried again keeps the interface that its first try has found: if the route has become one without a gateway meanwhile, the new nexthop sends through that interface with an address of another one, whose detach does not find it",
+        repair: "ours: each try begins with what was asked for",
+    },
+    Defect {
         id: "f1-ifextra-epoch-call",
         class: "proposed repair",
         kind: Kind::Repair,
@@ -783,8 +795,8 @@ pub static DEFECTS: &[Defect] = &[
     },
 ];
 
-// A set of defects is a u64.
-const _: () = assert!(DEFECTS.len() <= 64);
+// Each has a bit of a set.
+const _: () = assert!(DEFECTS.len() <= DefectSet::BITS as usize);
 
 /// The repairs that the report led to. With D repaired (F2) there is nothing that F1 could
 /// defer.

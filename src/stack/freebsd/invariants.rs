@@ -302,6 +302,16 @@ pub fn nhop_added(k: &K, nh: NhId, obj: ObjRef, what: Left) {
     added(k, n.nh_aifp.get(), obj, what);
 }
 
+/// I7: a nexthop can be found from now on. The detach of an interface looks for those that
+/// send through it or are about it: one that has only an address of it outlives it.
+pub fn nhop_linked(k: &K, nh: NhId) {
+    let n = k.st.nhops.raw(nh);
+    let of = k.st.ifas.raw(n.nh_ifa.get()).ifa_ifp.get();
+    if of != n.nh_ifp.get() && of != n.nh_aifp.get() {
+        k.violate(&I07_NHOP_SOURCE, ObjRef::of(nh), ObjRef::of(n.nh_ifa.get()), [0, 0]);
+    }
+}
+
 /// I9, I11. `later`: the rule to report when nothing was left when the detach returned, so
 /// that it was added later.
 fn left_behind(k: &K, ifp: IfId, later: Option<&'static Rule>) -> bool {

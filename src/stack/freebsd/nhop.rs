@@ -58,6 +58,7 @@ pub async fn link_nhop(k: &K, nh: NhId) -> i32 {
     k[nh].nh_finalized.set(true);
     k.record(|| What::List("nh_head", true, ObjRef::of(nh)));
     k.st.nh_head.insert_head(family(af), nh, |i| &k[i].nh_next);
+    invariants::nhop_linked(k, nh);
     invariants::nhop_added(k, nh, ObjRef::of(nh), Left::Nhop);
     k.unlock(locks::nhops(af));
     0

@@ -640,11 +640,15 @@ async fn rib_change_route<'k>(k: &'k K, info: &RtAddrinfo, rc: &mut RibCmdInfo<'
     }
     let _rt = k.hold(ObjRef::of(rt), false);
     k.yield_at("rib_change_route:unlocked").await;
+    let asked = info.rti_ifp;
     let mut error = EAGAIN;
     for _ in 0..RIB_MAX_RETRIES {
         error = change_route_byinfo(k, rt, &mut info, &mut orig, rc).await;
         if error != EAGAIN {
             break;
+        }
+        if !k.on(d::ROUTE_CHANGE_RETRY_IFP) {
+            info.rti_ifp = asked;
         }
     }
     error
@@ -659,8 +663,13 @@ async fn change_route_byinfo<'k>(
     rc: &mut RibCmdInfo<'k>,
 ) -> i32 {
     let _f = k.frame(&Func { name: "change_route_byinfo", file: FILE });
-    if nhop_get_prio(k, *orig) > get_prio_from_info(info) && !k.on(d::ROUTE_CHANGE_PINNED) {
+    let (had, asked) = (nhop_get_prio(k, *orig), get_prio_from_info(info));
+    if had > asked && !k.on(d::ROUTE_CHANGE_PINNED) {
         return EADDRINUSE;
+    }
+    // A loopback route is switched. Upstream does not ask whether it is one.
+    if had < asked && !k.on(d::IN_LOOPBACK_ROUTE_SWITCH) {
+        return ESRCH;
     }
     let new = match *orig {
         NhRef::Null => return ESRCH,

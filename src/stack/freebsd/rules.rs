@@ -70,6 +70,11 @@ pub static I07_NHOP_DEPS: Rule = Rule::new(
     "I7-nhop-deps",
     "nh_ifp, nh_aifp and nh_ifa of a nexthop that can be found are not freed",
 );
+/// I7, the address.
+pub static I07_NHOP_SOURCE: Rule = Rule::new(
+    "I7-nhop-source",
+    "the address of a nexthop that can be found is one of its interface, or of the one that it is about",
+);
 /// I7, the table.
 pub static I07_RIB: Rule = Rule::new(
     "I7-rib",
@@ -214,6 +219,7 @@ pub static RULES: &[&Rule] = &[
     &I06_RELEASE_AT_ZERO,
     &I06_DOUBLE_QUEUE,
     &I07_NHOP_DEPS,
+    &I07_NHOP_SOURCE,
     &I07_RIB,
     &I08_AFDATA,
     &I09_RIB_DETACHED,
