@@ -3,20 +3,25 @@
 //! Each is a place where somebody has thought of a window. Random programs come there too
 //! rarely to try all that is near; here every operation is parked at every yield point in
 //! turn, for one to three operations, and every call of it fails in turn, beside what the
-//! program plans for its other operations.
+//! program plans for its other operations. Of what lies two such steps away, too much to try,
+//! each program has a number drawn.
 //!
 //! All of it takes minutes without optimization: then a part of the programs stands for it.
 
 mod support;
 
 use ifscrub::kern::exec::Config;
-use ifscrub::program::Program;
+use ifscrub::program::generate::{Rng, SplitMix};
+use ifscrub::program::{FAIL_PERSISTENT, Program};
 use ifscrub::stack::Machine;
 use ifscrub::triage::replay::resolve;
 use support::{all_programs, machine_for, name_of, read, shown};
 
 /// One of so many programs is looked at.
 const EVERY: usize = if cfg!(debug_assertions) { 16 } else { 1 };
+
+/// How many that lie two steps away are drawn for each program.
+const DRAWN: usize = 1000;
 
 /// Runs a neighbour, which must be clean; how many preemptions and faults came about.
 fn clean(m: &mut dyn Machine, p: &Program, of: &str, broken: &mut Vec<String>) -> (u32, u32) {
@@ -67,4 +72,36 @@ fn every_neighbour_of_every_program_is_clean_on_the_repaired_kernel() {
     }
     assert!(broken.is_empty(), "{} of {tried}:\n{}", broken.len(), broken.join("\n"));
     assert!(tried > 10_000, "{tried} neighbours");
+}
+
+#[test]
+fn what_is_two_steps_from_a_program_is_clean_on_the_repaired_kernel() {
+    let (mut broken, mut parked) = (Vec::new(), 0);
+    for (seed, path) in all_programs().into_iter().enumerate().step_by(EVERY) {
+        let of = name_of(&path);
+        let p = read(&path);
+        let mut m = machine_for(&p);
+        let (limit, usual) = (m.grammar().max_preempt_at, m.grammar().usual_preempt_at);
+        let (p, _) = resolve(&mut *m, &p, 0, limit);
+        let mut rng = Rng::new(SplitMix::new(seed as u32));
+        for _ in 0..DRAWN {
+            let mut near = p.clone();
+            for _ in 0..2 {
+                let i = rng.below(near.ops.len());
+                let late = rng.chance(1, 4);
+                near.ops[i].preempt_at = rng.small(if late { limit } else { usual });
+                near.ops[i].preempt_for = 1 + rng.below_u8(5);
+            }
+            if rng.chance(1, 2) {
+                let i = rng.below(near.ops.len());
+                near.ops[i].fail = rng.small(16);
+                if rng.chance(1, 4) {
+                    near.ops[i].fail |= FAIL_PERSISTENT;
+                }
+            }
+            parked += clean(&mut *m, &near, &of, &mut broken).0;
+        }
+    }
+    assert!(broken.is_empty(), "{}:\n{}", broken.len(), broken.join("\n"));
+    assert!(parked > 10_000, "{parked} preemptions");
 }
