@@ -286,19 +286,16 @@ def batches(files):
             yield options, some[i:i + AT_ONCE]
 
 
-def replayed(command, corpus, defects="none"):
-    """Each program of a corpus, with what `ifscrub run` says of it."""
-    for options, part in batches(sorted(corpus.iterdir())):
-        runs = json_of([command, "run", "--json", *options, "--defects", defects, *part])
-        yield from zip(part, runs)
-
-
 def programs(command, corpus, defects="none"):
     """What the programs of a corpus do, counted by replaying them."""
-    runs = [run for _, run in replayed(command, corpus, defects)]
-    total = {key: sum(run[key] for run in runs) if all(key in run for run in runs) else None
-             for key in ("operations", "succeeded", "changed")}
-    return len(runs), total
+    files = sorted(corpus.iterdir())
+    total = {"operations": 0, "succeeded": 0, "changed": 0}
+    for options, part in batches(files):
+        runs = json_of([command, "run", "--json", *options, "--defects", defects, *part])
+        for key in total:
+            known = total[key] is not None and all(key in run for run in runs)
+            total[key] = total[key] + sum(run[key] for run in runs) if known else None
+    return len(files), total
 
 
 def table(rows, right=()):
