@@ -280,7 +280,8 @@ async fn defrouter_del(k: &K, dr: DrId, list_ref: Hold<'_>) {
     }
     if installed && serialize {
         // Not in the original: the user may have deleted this router's route, and the router
-        // have advertised itself anew. Then it was its new entry's route.
+        // have advertised itself anew. Then it was its new entry's route; or, because the scope
+        // of an address is an index, that of a router of the interface that has the index now.
         k.lock_shared(ND6).await;
         let address = k[dr].rtaddr.get();
         for heir in listed_routers(k).filter(|&r| k[r].rtaddr.get() == address) {
