@@ -3,8 +3,8 @@
 //! Each is a place where somebody has thought of a window. Random programs come there too
 //! rarely to try all that is near; here every operation is parked at every yield point in
 //! turn, for one to three operations, and every call of it fails in turn, beside what the
-//! program plans for its other operations. Of what lies two such steps away, too much to try,
-//! each program has a number drawn.
+//! program plans for its other operations. Of what is further off, two operations parked for up
+//! to five and perhaps a call that fails, too much to try, each program has a number drawn.
 //!
 //! All of it takes minutes without optimization: then a part of the programs stands for it.
 
@@ -20,7 +20,7 @@ use support::{all_programs, machine_for, name_of, read, shown};
 /// One of so many programs is looked at.
 const EVERY: usize = if cfg!(debug_assertions) { 16 } else { 1 };
 
-/// How many that lie two steps away are drawn for each program.
+/// How many that are further off are drawn for each program.
 const DRAWN: usize = 1000;
 
 /// Runs a neighbour, which must be clean; how many preemptions and faults came about.
@@ -75,15 +75,17 @@ fn every_neighbour_of_every_program_is_clean_on_the_repaired_kernel() {
 }
 
 #[test]
-fn what_is_two_steps_from_a_program_is_clean_on_the_repaired_kernel() {
+fn what_is_drawn_further_off_a_program_is_clean_on_the_repaired_kernel() {
     let (mut broken, mut parked) = (Vec::new(), 0);
-    for (seed, path) in all_programs().into_iter().enumerate().step_by(EVERY) {
+    for path in all_programs().into_iter().step_by(EVERY) {
         let of = name_of(&path);
         let p = read(&path);
         let mut m = machine_for(&p);
         let (limit, usual) = (m.grammar().max_preempt_at, m.grammar().usual_preempt_at);
         let (p, _) = resolve(&mut *m, &p, 0, limit);
-        let mut rng = Rng::new(SplitMix::new(seed as u32));
+        // By its name: other programs do not change what is drawn for this one.
+        let seed = of.bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
+        let mut rng = Rng::new(SplitMix::new(seed));
         for _ in 0..DRAWN {
             let mut near = p.clone();
             for _ in 0..2 {

@@ -210,7 +210,7 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
 
     /// Whom a drainer waits for has changed.
     fn tell_drainers(&self, cx: &Ctx) {
-        // Behind all that they wait for: from the end they are soon found.
+        // A marker stands behind all that its thread waits for: from the end it is soon found.
         let mut left = self.markers.get();
         let mut place = self.queue.len();
         while left != 0 && place != 0 {

@@ -189,6 +189,7 @@ where
         }
         let mut released = false;
         while !k.cx.stopped() && k.cx.unpark_one(false) {
+            k.cx.refuel();
             released = true;
             self.poll_all(None);
         }
@@ -227,7 +228,6 @@ where
     /// often as there may be operations: more cannot wait for one thing each.
     fn release_all(&mut self) {
         let k = self.k;
-        k.cx.refuel();
         self.unpark_all();
         for _ in 0..MAX_OPS {
             if k.cx.stopped() || k.cx.any_blocked().is_none() {
@@ -250,6 +250,7 @@ where
     /// Lets every parked thread run on, the oldest first.
     fn unpark_all(&mut self) {
         while !self.k.cx.stopped() && self.k.cx.unpark_one(true) {
+            self.k.cx.refuel();
             self.poll_all(None);
         }
     }

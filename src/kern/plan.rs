@@ -21,7 +21,8 @@ use std::cell::Cell;
 /// Yield points that one account may pass before it counts as endless.
 const STEP_BUDGET: u32 = 4_000;
 
-/// List elements that one operation may visit before it counts as endless.
+/// List elements that may be visited before it counts as endless: for each operation that is
+/// issued, and for each parked one that runs on, with all that it lets run.
 pub(super) const FUEL: u32 = 20_000;
 
 /// What an operation has used of its plan.
@@ -222,7 +223,7 @@ impl Ctx {
         self.refuel();
     }
 
-    /// Gives a new operation its fuel.
+    /// Gives an operation its fuel, when it is issued or runs on.
     pub(super) fn refuel(&self) {
         self.fuel.set(FUEL);
     }

@@ -543,7 +543,7 @@ pub static DEFECTS: &[Defect] = &[
         "stale pointer",
         Steps,
         "sys/netinet/ip_input.c:ip_forward",
-        "output that clones an entry empties the forward's route cache in in_addroute; ipflow_create takes the flow's route from there and follows NULL",
+        "with forwarding and fastforwarding on: output that clones an entry empties the forward's route cache in in_addroute; ipflow_create takes the flow's route from there and follows NULL",
         "ours: no flow is made of a cache that output has emptied",
     ),
     hypothesis(

@@ -28,7 +28,7 @@ pub fn in_pcballoc(k: &K, name: usize, tcp: bool) -> InpId {
     p.ro_dst.set(0);
     p.t_state.set(TcpState::Closed);
     p.t_rxtshift.set(0);
-    // One whose thread is still on its way is the last tenant's.
+    // callout_init of tcp_newtcpcb: one that the last tenant left dispatched must not stay so.
     p.tt_rexmt.zero();
     p.cpu.set(0);
     k.st.pcbs[name % NPCBS].set(inp);

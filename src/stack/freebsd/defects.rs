@@ -710,7 +710,7 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Sequence,
         needs: 0,
         source: "sys/netinet/in.c:in_scrubprefix",
-        what: "the loopback route of an address that goes is moved to an equal address of an interface that needs none, and nobody deletes it; a move that fails leaves it, too; and what is moved may be the user's route, whose nexthop keeps the address of its interface",
+        what: "the loopback route of an address that goes is moved to an equal address of an interface that needs none, and nobody deletes it; a move that fails leaves it, too; and what is moved may be the user's route, which without a gateway keeps the address of its interface",
         repair: "ours: moved only to an address that needs one, deleted otherwise; only a pinned route is moved",
     },
     Defect {
@@ -770,7 +770,7 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Preemption,
         needs: 0,
         source: "sys/net/route/route_ctl.c:change_nhop",
-        what: "a change that is tried again keeps the interface that its first try has found: if the route has become one without a gateway meanwhile, the new nexthop sends through that interface with an address of another one, whose detach does not find it",
+        what: "a change that is tried again keeps the interface that its first try has found: if the route has become one without a gateway meanwhile, the new nexthop sends through that interface with an address of another one, whose detach does not find it unless that is an IPv4 address",
         repair: "ours: each try begins with what was asked for",
     },
     Defect {

@@ -303,7 +303,8 @@ pub fn nhop_added(k: &K, nh: NhId, obj: ObjRef, what: Left) {
 }
 
 /// I7: a nexthop can be found from now on. The detach of an interface looks for those that
-/// send through it or are about it: one that has only an address of it outlives it.
+/// send through it or are about it; one that has only an address of it outlives it, unless
+/// that is an IPv4 address and goes before.
 pub fn nhop_linked(k: &K, nh: NhId) {
     let n = k.st.nhops.raw(nh);
     let of = k.st.ifas.raw(n.nh_ifa.get()).ifa_ifp.get();

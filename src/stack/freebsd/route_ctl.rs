@@ -667,7 +667,8 @@ async fn change_route_byinfo<'k>(
     if had > asked && !k.on(d::ROUTE_CHANGE_PINNED) {
         return EADDRINUSE;
     }
-    // A loopback route is switched. Upstream does not ask whether it is one.
+    // Only the switch of a loopback route asks for a change with a pinned route's priority, and
+    // what has its key may be the user's. Upstream does not ask.
     if had < asked && !k.on(d::IN_LOOPBACK_ROUTE_SWITCH) {
         return ESRCH;
     }
