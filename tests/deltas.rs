@@ -4,28 +4,25 @@
 
 mod common;
 
-use common::{Change, Ran, Step, allocated, changes, file, folder, freed, on_cpus, parse, run};
+use common::{
+    Change, Ran, Step, allocated, changes, freed, golden_file, made, on_cpus, parse, run, source,
+};
 use ifscrub::kern::slab::ObjRef;
 use ifscrub::kern::trace::What;
 
 fn program(ncpus: u8, defects: &str, ops: &[&str]) -> Ran {
-    let ops = ops.join("\n");
-    let source = format!(
-        "# ifscrub 1\nkernel dragonfly-2007\nncpus {ncpus}\nstop kernel\ndefects {defects}\n{ops}\n"
-    );
-    run(&parse("the test's program", &source))
+    let source = source("dragonfly-2007", defects, ops);
+    run(&on_cpus(&parse("the test's program", &source), ncpus))
 }
 
 /// The golden program `name` on `ncpus` CPUs.
 fn golden(name: &str, ncpus: u8) -> Ran {
-    run(&on_cpus(&file(&folder("tests/golden/dragonfly-2007"), name).program, ncpus))
+    run(&on_cpus(&golden_file("dragonfly-2007", name).program, ncpus))
 }
 
 /// The address that operation `op` made.
 fn address(r: &Ran, op: usize) -> ObjRef {
-    let made = allocated(r, &r.steps(op), "in_ifaddr");
-    assert_eq!(made.len(), 1, "operation {op} makes one address");
-    made[0]
+    made(r, op, "in_ifaddr")
 }
 
 #[test]
@@ -263,29 +260,4 @@ fn with_three_cpus_the_last_keeps_the_reference_of_a_static_route_as_reported() 
     // The route, the clone for its gateway and that clone's parent.
     assert_eq!(left("2.08-difaddr"), 3);
     assert_eq!(left("2.08-difaddr-repaired"), 0);
-}
-
-#[test]
-fn what_a_path_returns_is_what_the_facts_say() {
-    for (name, op, errno) in [
-        ("2.01-rtinit-add-exists", 2, 17),
-        ("2.02-rtrequest1-add-exists", 3, 17),
-        ("2.02-rtrequest1-get", 3, 45),
-        ("2.04-in-ifinit-ioctl-error-new", 1, 5),
-        ("2.04-in-ifinit-no-destination", 2, 0),
-        ("2.05-create-by-sifdstaddr", 1, 22),
-        ("2.06-sifaddr-error-new", 1, 5),
-        ("2.06-sifaddr-error-swallowed", 2, 0),
-        ("2.06-sifaddr-error-swallowed-repaired", 2, 5),
-        ("2.07-aifaddr-edestaddrreq", 2, 39),
-        ("2.08-difaddr-not-found", 2, 49),
-        ("2.09-sifdstaddr-ioctl-error", 3, 5),
-        ("2.09-sifdstaddr-rtinit-ignored", 5, 0),
-        ("2.09-sifdstaddr-rtinit-ignored-repaired", 5, 17),
-        ("2.14-tcp-drop", 6, 60),
-    ] {
-        for ncpus in 1..=3 {
-            assert_eq!(golden(name, ncpus).errno(op), errno, "{name} on {ncpus} CPUs");
-        }
-    }
 }

@@ -1,46 +1,26 @@
 //! The reference deltas of the facts of `freebsd-14`, read from the events of a trace: who
-//! took and who dropped a reference, in which function, and what the counter was then. The
-//! order of the detach and the chain of grace periods are read from the same events, the
-//! generations of the RIB from the state at rest that a program leads to.
+//! took and who dropped a reference, in which function, and what the counter was then.
 
 mod common;
 
-use common::{Change, File, Ran, Step, allocated, changes, file, folder, freed, parse, run};
-use ifscrub::kern::Kernel;
-use ifscrub::kern::exec::{Config, run_to_rest};
+use common::{
+    Change, Ran, Step, allocated, changes, freed, golden_file, made, parse, run, source, within,
+};
 use ifscrub::kern::slab::ObjRef;
-use ifscrub::kern::trace::{Event, What};
-use ifscrub::stack::freebsd::objects::V6;
-use ifscrub::stack::freebsd::{Freebsd, K};
-
-fn source(defects: &str, ops: &[&str]) -> String {
-    let ops = ops.join("\n");
-    format!("# ifscrub 1\nkernel freebsd-14\nstop kernel\ndefects {defects}\n{ops}\n")
-}
+use ifscrub::kern::trace::What;
 
 /// Operations under the defects as reported.
 fn program(ops: &[&str]) -> Ran {
-    run(&parse("the test's program", &source("as-reported", ops)))
-}
-
-fn golden_file(name: &str) -> File {
-    file(&folder("tests/golden/freebsd-14"), name)
+    run(&parse("the test's program", &source("freebsd-14", "as-reported", ops)))
 }
 
 fn golden(name: &str) -> Ran {
-    run(&golden_file(name).program)
+    run(&golden_file("freebsd-14", name).program)
 }
 
 /// Changes as `(by, count, function)`.
 fn short(all: &[Change]) -> Vec<(i8, u32, &'static str)> {
     all.iter().map(|c| (c.by, c.count, c.function)).collect()
-}
-
-/// The one object of a class that operation `op` allocates.
-fn made(r: &Ran, op: usize, class: &str) -> ObjRef {
-    let all = allocated(r, &r.steps(op), class);
-    assert_eq!(all.len(), 1, "operation {op} makes one {class}");
-    all[0]
 }
 
 /// The changes of the counters of a class, with their objects.
@@ -57,22 +37,6 @@ fn of_class(r: &Ran, steps: &[Step], class: &str) -> Vec<(ObjRef, i8, u32)> {
 /// What objects are sorted by.
 fn key(o: &ObjRef) -> (u8, u8, u32) {
     (o.class, o.slot, u32::from(o.generation))
-}
-
-/// The steps with the function `name` live.
-fn within(steps: &[Step], name: &str) -> Vec<Step> {
-    steps.iter().filter(|s| s.within(name)).cloned().collect()
-}
-
-/// The functions that `parent` calls itself, in order.
-fn calls(steps: &[Step], parent: &str) -> Vec<&'static str> {
-    let called = |s: &Step| match s.event.what {
-        What::Enter(f) if s.stack.len() >= 2 && s.stack[s.stack.len() - 2] == parent => {
-            Some(f.name)
-        }
-        _ => None,
-    };
-    steps.iter().filter_map(called).collect()
 }
 
 // ---- interfaces ------------------------------------------------------------------------
@@ -382,315 +346,5 @@ fn selecting_a_router_drops_what_it_took() {
         let steps = within(&r.steps(6), "defrouter_select_fib");
         let all = of_class(&r, &steps, "nd_defrouter");
         assert_eq!(all.iter().map(|&(_, by, _)| i32::from(by)).sum::<i32>(), lost, "{name}");
-    }
-}
-
-// ---- from the route to the interface ---------------------------------------------------
-
-/// The callback in which a step happens, by its place among the callbacks of the operation.
-fn callback(steps: &[Step], at: usize) -> (usize, &'static str) {
-    let mut n = 0;
-    let mut name = "";
-    for s in &steps[..=at] {
-        if let What::Enter(f) = s.event.what
-            && s.stack.len() >= 2
-            && s.stack[s.stack.len() - 2] == "epoch_call_task"
-        {
-            n += 1;
-            name = f.name;
-        }
-    }
-    (n, name)
-}
-
-#[test]
-fn a_deleted_route_frees_its_interface_after_three_grace_periods() {
-    let r = golden("2.02-detach");
-    let ifp = made(&r, 1, "ifnet");
-    let steps = r.steps(6);
-    let at = freed(&steps, ifp).expect("the interface is freed");
-    let third = callback(&steps, at);
-    assert_eq!(third.1, "if_free_deferred");
-
-    let last = |o: ObjRef| {
-        let zero = |s: &Step| matches!(s.event.what, What::Ref(x, -1, 0, _) if x == o);
-        steps.iter().position(zero).expect("the counter becomes 0")
-    };
-    let at = last(ifp);
-    let second = callback(&steps, at);
-    assert_eq!(second.1, "destroy_nhop_epoch");
-    let queued = |s: &Step| matches!(s.event.what, What::Enter(f) if f.name == "epoch_call");
-    assert!(queued(&steps[at + 1]), "if_free_deferred is queued there and then");
-
-    let nhop = steps[at..].iter().find_map(|s| match s.event.what {
-        What::Free(o) if r.machine.class_name(o.class) == "nhop_object" => Some(o),
-        _ => None,
-    });
-    let at = last(nhop.expect("the nexthop is freed"));
-    let first = callback(&steps, at);
-    assert_eq!(first.1, "destroy_rtentry_epoch");
-    let queued = within(&steps[at..], "nhop_free").iter().any(queued);
-    assert!(queued, "destroy_nhop_epoch is queued by nhop_free");
-    assert!(first.0 < second.0 && second.0 < third.0, "{first:?} {second:?} {third:?}");
-}
-
-#[test]
-fn a_reader_that_enters_in_between_holds_the_next_link_of_the_chain_back() {
-    let reader = "resolve lo0 2001:db8::1  preempt if_output#1 for 1";
-    let r = program(&[
-        "NGM_MKPEER ng0",
-        "ifup ng0",
-        "SIOCAIFADDR_IN6 ng0 fe80::1",
-        "NGM_SHUTDOWN ng0",
-        reader,
-        "epoch",
-        reader,
-        "epoch",
-        reader,
-        "epoch",
-    ]);
-    let chain = ["destroy_rtentry_epoch", "destroy_nhop_epoch", "if_free_deferred"];
-    for (op, callback) in [6, 8, 10].into_iter().zip(chain) {
-        let ran = calls(&r.steps(op), "epoch_call_task");
-        let of_chain: Vec<_> = ran.into_iter().filter(|f| chain.contains(f)).collect();
-        assert!(!of_chain.is_empty() && of_chain.iter().all(|f| *f == callback), "{of_chain:?}");
-    }
-    assert!(freed(&r.steps(10), made(&r, 1, "ifnet")).is_some());
-}
-
-#[test]
-fn callbacks_that_were_queued_while_a_reader_was_inside_run_when_it_has_left() {
-    let r = golden("2.11-epoch-held");
-    let ran = |op: usize| calls(&r.steps(op), "epoch_call_task").len();
-    assert_eq!(ran(9), 0, "while the reader is inside");
-    assert!(ran(10) > 0, "when it has left");
-}
-
-// ---- the detach ------------------------------------------------------------------------
-
-#[test]
-fn both_halves_of_an_epair_run_the_thirteen_steps_in_order() {
-    let steps_of_detach = [
-        "yield unlink",
-        "if_unlink_ifnet",
-        "yield detach_sx",
-        "if_detach_internal",
-        "yield epoch_wait",
-        "epoch_wait_preempt",
-        "epoch_drain_callbacks",
-        "yield delgroups",
-        "if_delgroups",
-        "taskqueue_drain",
-        "taskqueue_drain",
-        "yield if_down",
-        "if_down",
-        "yield purgeaddrs",
-        "if_purgeaddrs",
-        "yield in_ifdetach",
-        "in_ifdetach",
-        "yield in6_ifdetach",
-        "in6_ifdetach",
-        "yield purgemaddrs",
-        "if_purgemaddrs",
-        "yield departure",
-        "yield if_dead",
-        "if_dead",
-        "off if_addrhead",
-        "epoch_call",
-        "yield flushifroutes",
-        "rt_flushifroutes",
-        "yield afdata",
-        "yield in6_domifdetach",
-        "in6_domifdetach",
-        "yield in6_afdata_freed",
-        "yield in_domifdetach",
-        "in_domifdetach",
-        "yield in_afdata_freed",
-    ];
-    let r = golden("2.03-epair-destroy");
-    let steps = within(&r.steps(4), "ether_ifdetach");
-    let mut halves: Vec<Vec<String>> = Vec::new();
-    let mut interfaces = Vec::new();
-    for s in &steps {
-        let parent = s.stack.len().checked_sub(2).map_or("", |i| s.stack[i]);
-        let own = ["if_detach", "if_detach_internal"];
-        match s.event.what {
-            What::Enter(f) if f.name == "if_detach" => halves.push(Vec::new()),
-            What::Enter(f) if own.contains(&parent) => {
-                halves.last_mut().expect("a detach").push(f.name.to_string());
-            }
-            What::Yield(at) if own.contains(&s.function()) => {
-                let step = at.strip_prefix("if_detach_internal:").expect("a step");
-                halves.last_mut().expect("a detach").push(format!("yield {step}"));
-            }
-            What::List(l, false, _) if own.contains(&s.function()) => {
-                halves.last_mut().expect("a detach").push(format!("off {l}"));
-            }
-            What::List("V_ifnet", false, o) => interfaces.push(o),
-            _ => {}
-        }
-    }
-    assert_eq!(interfaces, allocated(&r, &r.steps(1), "ifnet"), "the half that was named first");
-    assert_eq!(halves.len(), 2);
-    for half in halves {
-        assert_eq!(half, steps_of_detach);
-    }
-}
-
-#[test]
-fn an_epair_frees_both_halves_after_both_detaches_the_other_one_first() {
-    let r = golden("2.03-epair-destroy");
-    let both = allocated(&r, &r.steps(1), "ifnet");
-    let steps = r.steps(4);
-    let at = |name: &str| -> Vec<usize> {
-        let enters = |s: &Step| matches!(s.event.what, What::Enter(f) if f.name == name);
-        steps.iter().enumerate().filter(|(_, s)| enters(s)).map(|(i, _)| i).collect()
-    };
-    assert!(at("if_detach").last() < at("if_free").first());
-    let index: Vec<_> = steps
-        .iter()
-        .filter(|s| s.function() == "if_free")
-        .filter_map(|s| match s.event.what {
-            What::Ref(o, -1, ..) => Some(o),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(index, [both[1], both[0]]);
-}
-
-#[test]
-fn the_detach_waits_for_the_epoch_before_it_purges_and_not_after() {
-    for name in ["2.02-detach", "2.02-detach-repaired"] {
-        let steps = golden(name).steps(5);
-        let at = |wanted: &dyn Fn(&Step) -> bool| -> Vec<usize> {
-            let all = steps.iter().enumerate().filter(|(_, s)| s.within("if_detach_internal"));
-            all.filter(|(_, s)| wanted(s)).map(|(i, _)| i).collect()
-        };
-        let enters =
-            |s: &Step, name: &str| matches!(s.event.what, What::Enter(f) if f.name == name);
-        let waits = at(&|s| enters(s, "epoch_wait_preempt") || enters(s, "epoch_drain_callbacks"));
-        // Steps 3 and 4: one wait, the drain, one wait for each group.
-        assert_eq!(waits.len(), 3, "{name}");
-        assert!(waits.last() < at(&|s| enters(s, "if_down")).first(), "{name}");
-    }
-}
-
-// ---- the generations of a RIB ----------------------------------------------------------
-
-/// The state at rest that operations lead to.
-fn rest(defects: &str, ops: &[&str]) -> K {
-    let p = parse("the test's program", &source(defects, ops));
-    at_rest(&p)
-}
-
-fn at_rest(p: &ifscrub::program::Program) -> K {
-    let mut k = Kernel::<Freebsd>::new();
-    let m = common::machine_of(p);
-    let defects = common::defects_of(&*m, p);
-    run_to_rest(&mut k, p, Config { defects, ..Config::default() });
-    k
-}
-
-/// `rnh_gen_rib - rnh_gen` of IPv6: changes that lookups do not know of.
-fn behind(k: &K) -> u32 {
-    k.st.rnh_gen_rib[V6].get() - k.st.rnh_gen[V6].get()
-}
-
-const ROUTER: [&str; 4] =
-    ["SIOCIFCREATE epair0a", "ifup epair0a", "SIOCAIFADDR_IN6 epair0a fe80::1", "ra epair0a"];
-
-#[test]
-fn rnh_gen_stays_behind_rnh_gen_rib_until_the_delayed_synchronization() {
-    assert_eq!(behind(&rest("as-reported", &ROUTER[..3])), 0, "interface routes are there at once");
-    assert_eq!(behind(&rest("as-reported", &ROUTER)), 1, "a router's default route waits");
-    let later = [&ROUTER[..], &["advance 10ms"]].concat();
-    assert_eq!(behind(&rest("as-reported", &later)), 1);
-    let later = [&ROUTER[..], &["advance 50ms"]].concat();
-    assert_eq!(behind(&rest("as-reported", &later)), 0);
-    // And its deletion, too.
-    let gone = [&ROUTER[..], &["advance 50ms", "ra epair0a lifetime 0"]].concat();
-    assert_eq!(behind(&rest("as-reported", &gone)), 1);
-}
-
-#[test]
-fn a_change_that_must_be_at_once_brings_what_waits_along() {
-    let at_once = [&ROUTER[..], &["SIOCAIFADDR_IN6 epair0a 2001:db8:1::1"]].concat();
-    assert_eq!(behind(&rest("as-reported", &at_once)), 0);
-}
-
-#[test]
-fn routes_through_a_dying_interface_wait_as_reported_and_are_gone_at_once_repaired() {
-    let mut p = golden_file("2.10-retransmit-stale").program;
-    p.ops.truncate(8);
-    assert_eq!(behind(&at_rest(&p)), 1, "as reported");
-    p.header.defects = Some(Vec::new());
-    assert_eq!(behind(&at_rest(&p)), 0, "repaired");
-}
-
-#[test]
-fn a_rebuild_that_fails_in_the_callout_leaves_the_fib_behind_as_reported() {
-    for (name, left) in [("2.08-rebuild-given-up", 1), ("2.08-rebuild-given-up-repaired", 0)] {
-        assert_eq!(behind(&at_rest(&golden_file(name).program)), left, "{name}");
-    }
-    assert_eq!(behind(&at_rest(&golden_file("2.08-rebuild-retried").program)), 0);
-}
-
-/// The real number of tries. Nothing but the callout's operation is disturbed.
-#[test]
-fn a_failing_callout_gives_up_after_32_tries_and_one_that_succeeds_is_enough() {
-    let with = |fault: &str| {
-        let last = format!("advance 50ms{fault}");
-        let text = source(
-            "fib-callout-rebuild-no-retry",
-            &["SIOCIFCREATE epair0a", "ifup epair0a", "ra epair0a from fe80::2", &last],
-        );
-        let p = parse("a failing callout", &text.replace("stop kernel", "stop books"));
-        let ran = run(&p);
-        let failed = |e: &&Event| matches!(e.what, What::Call("fib_data_alloc", true));
-        let failures = ran.trace.events.iter().filter(failed).count();
-        (failures, ran.outcome.violation.map(|v| v.rule.name), behind(&at_rest(&p)))
-    };
-    assert_eq!(with(""), (0, None, 0));
-    assert_eq!(with("  fail fib_data_alloc#1"), (1, None, 0));
-    assert_eq!(with("  fail fib_data_alloc#1.."), (32, Some("I20-rebuild-pending"), 1));
-}
-
-// ---- what paths return -----------------------------------------------------------------
-
-#[test]
-fn what_a_path_returns_is_what_the_facts_say() {
-    for (name, op, errno) in [
-        ("2.03-epair-create-exists", 2, 17),
-        ("2.03-epair-destroy-gone", 3, 6),
-        ("2.04-address-removal-inet-not-found", 2, 49),
-        ("2.04-address-removal-inet6-not-found", 2, 49),
-        ("2.05-address-addition-inet-dying", 2, 0),
-        ("2.05-address-addition-inet-dying-repaired", 2, 6),
-        ("2.05-address-addition-inet-exists", 4, 17),
-        ("2.05-address-addition-inet-driver", 3, 55),
-        ("2.05-address-addition-inet-no-route", 3, 12),
-        ("2.05-address-addition-inet-no-self-route", 3, 12),
-        ("2.05-address-addition-inet-no-group", 3, 55),
-        ("2.05-address-addition-inet6-dying", 2, 0),
-        ("2.05-address-addition-inet6-dying-repaired", 2, 6),
-        ("2.05-address-addition-inet6-no-prefix", 3, 12),
-        ("2.05-address-addition-inet6-no-group", 3, 55),
-        ("2.05-obsolete", 2, 22),
-        ("2.06-prefix-route-exists", 4, 0),
-        ("2.07-exists", 5, 17),
-        ("2.07-group-not-deleted", 7, 3),
-        ("2.07-group-no-memory", 6, 12),
-        ("2.07-pinned", 4, 48),
-        ("2.07-pinned", 5, 0),
-        ("2.07-pinned-repaired", 5, 48),
-        ("2.07-not-found", 1, 3),
-        ("2.07-not-found", 2, 3),
-        ("2.07-not-found", 3, 51),
-        ("2.07-no-memory", 4, 55),
-        ("2.07-no-memory", 5, 12),
-        ("2.07-no-memory", 8, 17),
-        ("2.10-drop", 17, 60),
-    ] {
-        assert_eq!(golden(name).errno(op), errno, "{name}, operation {op}");
     }
 }

@@ -3,16 +3,17 @@
 //! Each is a place where somebody has thought of a window. Random programs come there too
 //! rarely to try all that is near; here every operation is parked at every yield point in
 //! turn, for one to three operations, and every call of it fails in turn, beside what the
-//! program plans for its other operations. Of what is further off, two operations parked for up
-//! to five and perhaps a call that fails, too much to try, each program has a number drawn.
+//! program plans for its other operations. Of what is further off, two operations parked and
+//! perhaps a call that fails, too much to try, each program has a number drawn.
 //!
 //! All of it takes minutes without optimization: then a part of the programs stands for it.
 
 mod support;
 
 use ifscrub::kern::exec::Config;
-use ifscrub::program::generate::{Rng, SplitMix};
-use ifscrub::program::{FAIL_PERSISTENT, Program};
+use ifscrub::kern::trace::Fnv;
+use ifscrub::program::Program;
+use ifscrub::program::generate::{Rng, SplitMix, set_fault, set_preemption};
 use ifscrub::stack::Machine;
 use ifscrub::triage::replay::resolve;
 use support::{all_programs, machine_for, name_of, read, shown};
@@ -75,31 +76,27 @@ fn every_neighbour_of_every_program_is_clean_on_the_repaired_kernel() {
 }
 
 #[test]
-fn what_is_drawn_further_off_a_program_is_clean_on_the_repaired_kernel() {
+fn what_is_drawn_further_off_is_clean_on_the_repaired_kernel() {
     let (mut broken, mut parked) = (Vec::new(), 0);
     for path in all_programs().into_iter().step_by(EVERY) {
         let of = name_of(&path);
         let p = read(&path);
         let mut m = machine_for(&p);
-        let (limit, usual) = (m.grammar().max_preempt_at, m.grammar().usual_preempt_at);
+        let limit = m.grammar().max_preempt_at;
         let (p, _) = resolve(&mut *m, &p, 0, limit);
         // By its name: other programs do not change what is drawn for this one.
-        let seed = of.bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
-        let mut rng = Rng::new(SplitMix::new(seed));
+        let mut seed = Fnv::new();
+        seed.bytes(of.as_bytes());
+        let mut rng = Rng::new(SplitMix::new(seed.0 as u32));
         for _ in 0..DRAWN {
             let mut near = p.clone();
             for _ in 0..2 {
                 let i = rng.below(near.ops.len());
-                let late = rng.chance(1, 4);
-                near.ops[i].preempt_at = rng.small(if late { limit } else { usual });
-                near.ops[i].preempt_for = 1 + rng.below_u8(5);
+                set_preemption(m.grammar(), &mut near.ops[i], &mut rng);
             }
             if rng.chance(1, 2) {
                 let i = rng.below(near.ops.len());
-                near.ops[i].fail = rng.small(16);
-                if rng.chance(1, 4) {
-                    near.ops[i].fail |= FAIL_PERSISTENT;
-                }
+                set_fault(&mut near.ops[i], &mut rng);
             }
             parked += clean(&mut *m, &near, &of, &mut broken).0;
         }

@@ -210,14 +210,12 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
 
     /// Whom a drainer waits for has changed.
     fn tell_drainers(&self, cx: &Ctx) {
-        // A marker stands behind all that its thread waits for: from the end it is soon found.
-        let mut left = self.markers.get();
-        let mut place = self.queue.len();
-        while left != 0 && place != 0 {
-            place -= 1;
-            if let Some(Deferred { what: Queued::Marker(f), sections }) = self.queue.get(place) {
-                cx.fibers[f as usize].waits_on.set(sections | self.servant());
-                left -= 1;
+        if self.markers.get() == 0 {
+            return;
+        }
+        for d in self.queue.iter() {
+            if let Queued::Marker(f) = d.what {
+                cx.fibers[f as usize].waits_on.set(d.sections | self.servant());
             }
         }
     }

@@ -189,7 +189,6 @@ where
         }
         let mut released = false;
         while !k.cx.stopped() && k.cx.unpark_one(false) {
-            k.cx.refuel();
             released = true;
             self.poll_all(None);
         }
@@ -250,7 +249,6 @@ where
     /// Lets every parked thread run on, the oldest first.
     fn unpark_all(&mut self) {
         while !self.k.cx.stopped() && self.k.cx.unpark_one(true) {
-            self.k.cx.refuel();
             self.poll_all(None);
         }
     }

@@ -51,7 +51,7 @@ mod worker;
 
 use crate::program::Op;
 use crate::shadow::{FaultKind, rules};
-use crate::stack::{Holds, Stack};
+use crate::stack::{DefectSet, Holds, Stack};
 use cell::F;
 use sched::Ctx;
 use slab::{Id, ObjRef, Object};
@@ -74,7 +74,12 @@ pub struct Kernel<S: Stack> {
 
 impl<S: Stack> Kernel<S> {
     /// A kernel, booted.
+    ///
+    /// # Panics
+    ///
+    /// When the stack has more defects than a [`DefectSet`] has bits.
     pub fn new() -> Self {
+        assert!(S::defects().len() <= DefectSet::BITS as usize, "a DefectSet is too small");
         let mut k = Kernel {
             st: S::State::default(),
             cx: Ctx::new(S::locks()),

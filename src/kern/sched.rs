@@ -460,7 +460,8 @@ impl Ctx {
         }
     }
 
-    /// Makes the oldest parked thread whose time is up (or any, when `all`) runnable.
+    /// Makes the oldest parked thread whose time is up (or any, when `all`) runnable, with fuel
+    /// of its own.
     pub(super) fn unpark_one(&self, all: bool) -> bool {
         let due =
             |f: &Fiber| f.state.get() == FiberState::Parked && (all || f.parked_for.get() == 0);
@@ -468,6 +469,7 @@ impl Ctx {
             .filter(|&f| due(&self.fibers[f as usize]))
             .min_by_key(|&f| self.fibers[f as usize].account.get());
         if let Some(f) = oldest {
+            self.refuel();
             self.make_runnable(f);
         }
         oldest.is_some()

@@ -256,13 +256,13 @@ pub(super) fn disturb<S: Source>(g: &Grammar, ops: &mut [Op], cfg: &GenConfig, r
 }
 
 /// Parks `op` somewhere early for a short time.
-pub(super) fn set_preemption<S: Source>(g: &Grammar, op: &mut Op, rng: &mut Rng<S>) {
+pub fn set_preemption<S: Source>(g: &Grammar, op: &mut Op, rng: &mut Rng<S>) {
     op.preempt_at = rng.small(g.usual_preempt_at);
     op.preempt_for = 1 + rng.below_u8(3);
 }
 
 /// Fails one of the first calls of `op`.
-pub(super) fn set_fault<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
+pub fn set_fault<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
     op.fail = rng.small(8);
     if rng.chance(1, 4) {
         op.fail |= FAIL_PERSISTENT;
@@ -446,7 +446,7 @@ impl InUse {
         if arg.role == Role::Creates && rng.chance(15, 16) {
             let n = arg.choices.len();
             let from = usize::from(any);
-            let mut others = (from..n).chain(0..from);
+            let mut others = (0..n).map(|i| (from + i) % n);
             return others.find(|&i| !exists(known, arg.choices[i])).map_or(any, |i| i as u8);
         }
         let needs = matches!(arg.role, Role::Uses | Role::Ends | Role::Holds);

@@ -233,7 +233,7 @@ pub struct Arg {
     /// What the verb does to the thing that it names.
     pub role: Role,
     /// How many of the first choices are the usual ones: three quarters of the values that
-    /// are drawn out of all. 0: no choice is more usual than another. No more than there are.
+    /// are drawn out of all. 0: no choice is more usual than another.
     pub usual: u8,
 }
 

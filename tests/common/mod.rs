@@ -45,9 +45,20 @@ pub fn file(folder: &Path, name: &str) -> File {
     File { name: name.to_string(), source, program }
 }
 
+/// The golden program `name` of a kernel.
+pub fn golden_file(kernel: &str, name: &str) -> File {
+    file(&folder("tests/golden").join(kernel), name)
+}
+
 /// All programs of a folder.
 pub fn files(folder: &Path) -> Vec<File> {
     names(folder, ".ops").iter().map(|name| file(folder, name)).collect()
+}
+
+/// The text of a program that stops with the kernel.
+pub fn source(kernel: &str, defects: &str, ops: &[&str]) -> String {
+    let ops = ops.join("\n");
+    format!("# ifscrub 1\nkernel {kernel}\nstop kernel\ndefects {defects}\n{ops}\n")
 }
 
 /// Parses a program; `place` names it in the panic.
@@ -183,6 +194,29 @@ pub fn allocated(r: &Ran, steps: &[Step], class: &str) -> Vec<ObjRef> {
 /// The place of the free of `o` in the steps.
 pub fn freed(steps: &[Step], o: ObjRef) -> Option<usize> {
     steps.iter().position(|s| s.event.what == What::Free(o))
+}
+
+/// The one object of a class that operation `op` allocates.
+pub fn made(r: &Ran, op: usize, class: &str) -> ObjRef {
+    let all = allocated(r, &r.steps(op), class);
+    assert_eq!(all.len(), 1, "operation {op} makes one {class}");
+    all[0]
+}
+
+/// The steps with the function `name` live.
+pub fn within(steps: &[Step], name: &str) -> Vec<Step> {
+    steps.iter().filter(|s| s.within(name)).cloned().collect()
+}
+
+/// The functions that `parent` calls itself, in order.
+pub fn calls(steps: &[Step], parent: &str) -> Vec<&'static str> {
+    let called = |s: &Step| match s.event.what {
+        What::Enter(f) if s.stack.len() >= 2 && s.stack[s.stack.len() - 2] == parent => {
+            Some(f.name)
+        }
+        _ => None,
+    };
+    steps.iter().filter_map(called).collect()
 }
 
 /// Whether an event belongs to operation `op`, from 1: is its issue, or on its account.

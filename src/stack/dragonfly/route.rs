@@ -1,4 +1,9 @@
 //! `sys/net/route.c`: routes, one full table for each CPU.
+//!
+//! A change of the tables is a message that goes from CPU to CPU and is served by each one's
+//! routing thread ([`rtrequest1_global`]); lookups, clones and redirects stay on one CPU
+//! ([`rtlookup`], [`rtredirect`]). A route holds a reference of its address, shared by all CPUs,
+//! and is counted by its own CPU alone. The tree itself is in [`super::radix`].
 
 use super::K;
 use super::defects as d;

@@ -8,7 +8,7 @@
 //! line looks like with the defect off; F1 and F6, which would replace one of them, are
 //! switches of their own at the end, for the matrix of repairs.
 
-use crate::stack::{Defect, DefectSet, Kind, Proposal, Reach};
+use crate::stack::{Defect, Kind, Proposal, Reach};
 
 /// D: in6_ifextra is freed at once, while readers inside the epoch still follow if_afdata.
 pub const IN6_IFEXTRA_NOT_DEFERRED: u8 = 0;
@@ -794,9 +794,6 @@ pub static DEFECTS: &[Defect] = &[
         repair: "none: it is one",
     },
 ];
-
-// Each has a bit of a set.
-const _: () = assert!(DEFECTS.len() <= DefectSet::BITS as usize);
 
 /// The repairs that the report led to. With D repaired (F2) there is nothing that F1 could
 /// defer.

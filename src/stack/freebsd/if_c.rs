@@ -5,10 +5,9 @@
 //! Detaching takes it off the list, waits once for everybody inside the epoch, and then
 //! takes it apart step by step while those who hold references, or found it through
 //! routes, still run: the order of [`if_detach`] is what half of the defects are about.
-//!
-//! `net/if_dead.c` is here, too: what is left of an interface's methods after that.
 
 use super::defects as d;
+use super::if_dead::{if_dead, ifdead_ioctl};
 use super::in_c::{self, in_control};
 use super::in6_c::{self, in6_control};
 use super::invariants::{self, Left};
@@ -600,12 +599,6 @@ async fn detach_domains(k: &K, ifp: IfId) {
     }
 }
 
-/// `if_dead` (`sys/net/if_dead.c`).
-fn if_dead(k: &K, ifp: IfId) {
-    let _f = k.frame(&Func { name: "if_dead", file: "sys/net/if_dead.c" });
-    k[ifp].if_methods.set(Methods::Dead);
-}
-
 /// The first address of an interface that is not its AF_LINK one.
 fn first_address(k: &K, ifp: IfId) -> IfaId {
     let mut i = k[ifp].if_addrhead.first.get();
@@ -809,8 +802,7 @@ pub async fn driver_link_state(k: &K, name: u8, up: bool) -> i32 {
 pub async fn if_ioctl(k: &K, ifp: IfId, cmd: DrvCmd) -> i32 {
     k.yield_at("if_ioctl").await;
     if k[ifp].if_methods.get() == Methods::Dead {
-        let _f = k.frame(&Func { name: "ifdead_ioctl", file: "sys/net/if_dead.c" });
-        return ENXIO;
+        return ifdead_ioctl(k);
     }
     if cmd == DrvCmd::Sifaddr && k.fails("if_ioctl") {
         return ENOBUFS;

@@ -42,6 +42,7 @@ pub mod fingerprint;
 pub mod holders;
 pub mod if_c;
 pub mod if_clone;
+pub mod if_dead;
 pub mod if_epair;
 pub mod if_ether;
 pub mod if_llatbl;
