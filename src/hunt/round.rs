@@ -257,12 +257,12 @@ pub fn words(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kern::cell::F;
     use crate::kern::slab::ObjRef;
     use crate::program::Grammar;
     use crate::program::generate::GenConfig;
     use crate::stack::Defect;
     use crate::triage::toy::GRAMMAR;
+    use std::cell::Cell;
 
     /// A machine that panics on every operation-rich program.
     struct Broken;
@@ -286,7 +286,7 @@ mod tests {
             assert!(p.ops.len() < 20, "too many for me");
             Outcome::default()
         }
-        fn features(&self) -> &[F<u32>] {
+        fn features(&self) -> &[Cell<u32>] {
             &[]
         }
         fn describe(&self, _: ObjRef) -> Vec<String> {

@@ -23,7 +23,7 @@
 //! }
 //! ```
 
-use super::cell::{F, Zero};
+use super::cell::{Count, F, Zero};
 use super::lock::{LockId, Misuse};
 use super::sched::Ctx;
 use super::wait::Sleepers;

@@ -3,10 +3,32 @@
 //! All model state lives in fields of this type, so that no borrow outlives a
 //! statement: threads of the modelled kernel share the state freely, and no schedule,
 //! however rare, can meet a conflicting borrow.
+//!
+//! Stores are counted ([`stores`]), so that what has been checked need not be checked again
+//! before something has been stored. What the substrate itself keeps during a run is no model
+//! state, and lives in plain [`Cell`]s.
 
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+
+thread_local! {
+    /// Stores to fields, on this thread of the harness: a kernel never leaves its own.
+    static STORES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts the stores to fields so far. Two equal counts mean that no field has changed in
+/// between; the numbers themselves mean nothing.
+#[inline]
+pub fn stores() -> u64 {
+    STORES.get()
+}
+
+/// A store to what is no field, but what checks look at as well.
+#[inline]
+pub(super) fn count_store() {
+    STORES.set(STORES.get().wrapping_add(1));
+}
 
 /// A shared, mutable, plain field: [`Cell`] with value semantics for `Clone`, `Eq`,
 /// `Hash` and `Debug`.
@@ -28,6 +50,7 @@ impl<T: Copy> F<T> {
     /// Stores to the field.
     #[inline]
     pub fn set(&self, v: T) {
+        count_store();
         self.0.set(v);
     }
 }
@@ -114,6 +137,28 @@ impl<T: Counter> F<T> {
     }
 }
 
+/// The same for what the substrate counts.
+pub(super) trait Count<T> {
+    /// Adds one, wrapping, and returns the new value.
+    fn inc(&self) -> T;
+    /// Subtracts one, wrapping, and returns the new value.
+    fn dec(&self) -> T;
+}
+
+impl<T: Counter> Count<T> for Cell<T> {
+    #[inline]
+    fn inc(&self) -> T {
+        self.set(self.get().plus_one());
+        self.get()
+    }
+
+    #[inline]
+    fn dec(&self) -> T {
+        self.set(self.get().minus_one());
+        self.get()
+    }
+}
+
 impl<T: Copy> Clone for F<T> {
     #[inline]
     fn clone(&self) -> Self {
@@ -150,6 +195,26 @@ mod tests {
         let c = F::new(0u32);
         assert_eq!(c.dec(), u32::MAX);
         assert_eq!(c.inc(), 0);
+    }
+
+    #[test]
+    fn what_the_substrate_counts_wraps_as_well_and_is_no_store() {
+        let (c, before) = (Cell::new(0u8), stores());
+        assert_eq!((c.dec(), c.inc()), (u8::MAX, 0));
+        assert_eq!(stores(), before);
+    }
+
+    #[test]
+    fn every_way_to_store_is_counted() {
+        let f = F::new(3u32);
+        let counted = |store: &dyn Fn()| {
+            let before = stores();
+            store();
+            stores() != before
+        };
+        assert!(counted(&|| f.set(3)), "the same value");
+        assert!(counted(&|| _ = f.inc()) && counted(&|| _ = f.dec()) && counted(&|| f.zero()));
+        assert!(!counted(&|| _ = f.get()) && !counted(&|| _ = f.clone()));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! leaving a section too often, or a function that forgets to leave one.
 
 use super::lock::Misuse;
+use super::cell::Count;
 use super::sched::Ctx;
 use super::slab::ObjRef;
 use crate::shadow::rules;

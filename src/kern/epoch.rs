@@ -29,7 +29,7 @@
 //! back an older one was open when the younger one was queued, too. A callback may defer
 //! another one, which costs a new grace period.
 
-use super::cell::F;
+use super::cell::{Count, F};
 use super::fifo::Fifo;
 use super::sched::{Ctx, Switch, members};
 use super::slab::ObjRef;

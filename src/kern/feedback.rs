@@ -10,9 +10,9 @@
 //! Features are numbers, hashes of what they are about. Which of its counters one belongs
 //! to is the engine's affair.
 
-use super::cell::F;
 use super::plan::Account;
 use super::sched::{Ctx, FiberState, TEARDOWN, members};
+use std::cell::Cell;
 
 /// The most features of one run; what comes after them is not noted.
 const MOST: usize = 256;
@@ -33,15 +33,15 @@ enum Kind {
 
 /// The features of a run, if they are noted.
 pub(super) struct Feedback {
-    pub(super) on: F<bool>,
-    features: [F<u32>; MOST],
-    len: F<u16>,
+    pub(super) on: Cell<bool>,
+    features: [Cell<u32>; MOST],
+    len: Cell<u16>,
 }
 
 impl Default for Feedback {
     fn default() -> Self {
-        let features = std::array::from_fn(|_| F::new(0));
-        Feedback { on: F::new(false), features, len: F::new(0) }
+        let features = std::array::from_fn(|_| Cell::new(0));
+        Feedback { on: Cell::new(false), features, len: Cell::new(0) }
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) fn number(name: &str) -> u32 {
 impl Ctx {
     /// The features of the last run, in the order in which they came; one may be there
     /// more than once. None unless the run was to note them.
-    pub fn features(&self) -> &[F<u32>] {
+    pub fn features(&self) -> &[Cell<u32>] {
         &self.feedback.features[..usize::from(self.feedback.len.get())]
     }
 

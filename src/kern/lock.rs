@@ -11,11 +11,12 @@
 //! waiters. The scheduler checks that no thread returns with a lock, and that nothing
 //! waits for ever. Being preempted with a lock held is nobody's fault.
 
-use super::cell::F;
+use super::cell::Count;
 use super::sched::{Ctx, MAX_FIBERS, Switch};
 use super::slab::ObjRef;
 use super::trace::What;
 use crate::shadow::{FaultKind, rules};
+use std::cell::Cell;
 
 /// Number of locks a stack may declare.
 pub const MAX_LOCKS: usize = 64;
@@ -102,23 +103,23 @@ impl LockInfo {
 /// State of one lock.
 #[derive(Clone, Debug)]
 pub(super) struct Lock {
-    owner: F<u8>,
-    depth: F<u8>,
+    owner: Cell<u8>,
+    depth: Cell<u8>,
     /// Bit per fiber that holds it shared.
-    readers: F<u32>,
+    readers: Cell<u32>,
     /// FIFO of waiting fibers; bit 7 set for a shared request.
-    queue: F<[u8; MAX_FIBERS]>,
-    queued: F<u8>,
+    queue: Cell<[u8; MAX_FIBERS]>,
+    queued: Cell<u8>,
 }
 
 impl Default for Lock {
     fn default() -> Self {
         Lock {
-            owner: F::new(NOBODY),
-            depth: F::new(0),
-            readers: F::new(0),
-            queue: F::new([0; MAX_FIBERS]),
-            queued: F::new(0),
+            owner: Cell::new(NOBODY),
+            depth: Cell::new(0),
+            readers: Cell::new(0),
+            queue: Cell::new([0; MAX_FIBERS]),
+            queued: Cell::new(0),
         }
     }
 }

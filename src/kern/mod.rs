@@ -52,10 +52,9 @@ mod worker;
 use crate::program::Op;
 use crate::shadow::{FaultKind, rules};
 use crate::stack::{DefectSet, Holds, Stack};
-use cell::F;
 use sched::Ctx;
 use slab::{Id, ObjRef, Object};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::{Deref, Index};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -69,7 +68,7 @@ pub struct Kernel<S: Stack> {
     boot: Vec<S::State>,
     /// Threads to be started when the current one is switched away from.
     spawns: RefCell<Vec<(S::Job, u8, u8)>>,
-    has_spawns: F<bool>,
+    has_spawns: Cell<bool>,
 }
 
 impl<S: Stack> Kernel<S> {
@@ -85,7 +84,7 @@ impl<S: Stack> Kernel<S> {
             cx: Ctx::new(S::locks()),
             boot: Vec::new(),
             spawns: RefCell::default(),
-            has_spawns: F::new(false),
+            has_spawns: Cell::new(false),
         };
         for ncpus in 1..=S::grammar().max_cpus {
             k.st = S::State::default();

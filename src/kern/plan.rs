@@ -9,7 +9,7 @@
 //! The two budgets turn what never ends into a finding: yield points of an account, and
 //! list elements of an operation. They hold while the clock stands still.
 
-use super::cell::F;
+use super::cell::Count;
 use super::feedback::number;
 use super::sched::{Ctx, FiberState, Switch};
 use super::slab::ObjRef;
@@ -28,32 +28,32 @@ pub(super) const FUEL: u32 = 20_000;
 /// What an operation has used of its plan.
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    yields: F<u32>,
+    yields: Cell<u32>,
     /// From which yield point on there is more to do than to count it: `planned_yield`, or
     /// all, when features are noted.
-    next_yield: F<u32>,
+    next_yield: Cell<u32>,
     /// The yield point to park at, or the end of the step budget; all, when they are
     /// recorded or named.
-    planned_yield: F<u32>,
+    planned_yield: Cell<u32>,
     /// Yield points that it had passed when the clock last moved.
-    since: F<u32>,
-    preempt_at: F<u32>,
-    preempt_for: F<u8>,
-    calls: F<u32>,
-    fail_at: F<u32>,
+    since: Cell<u32>,
+    preempt_at: Cell<u32>,
+    preempt_for: Cell<u8>,
+    calls: Cell<u32>,
+    fail_at: Cell<u32>,
     /// The same for fallible calls: from which on there is more to do than to count it, and
     /// from which on it may fail.
-    next_call: F<u32>,
-    planned_call: F<u32>,
-    persistent: F<bool>,
+    next_call: Cell<u32>,
+    planned_call: Cell<u32>,
+    persistent: Cell<bool>,
     /// Name of the call that a persistent ordinal fault has failed.
     failing: Cell<Option<&'static str>>,
-    injected: F<u32>,
-    named: F<bool>,
-    pub(super) verb: F<u8>,
+    injected: Cell<u32>,
+    named: Cell<bool>,
+    pub(super) verb: Cell<u8>,
     /// What it has passed so far, and where it was parked: see [`super::feedback`].
-    pub(super) way: F<u32>,
-    pub(super) parked_at: F<u32>,
+    pub(super) way: Cell<u32>,
+    pub(super) parked_at: Cell<u32>,
 }
 
 impl Ctx {

@@ -20,7 +20,7 @@ pub use super::findings::Counts;
 pub use super::hands::Hold;
 pub use super::record::Frame;
 
-use super::cell::F;
+use super::cell::{self, Count};
 use super::feedback::Feedback;
 use super::hands::MAX_HOLDS;
 use super::lock::{Lock, LockInfo, MAX_LOCKS, Misuse};
@@ -74,33 +74,33 @@ pub(super) fn members(mut set: u32) -> impl Iterator<Item = u8> {
 /// One thread.
 #[derive(Debug)]
 pub(super) struct Fiber {
-    pub(super) state: F<FiberState>,
-    pub(super) account: F<u8>,
-    pub(super) cpu: F<u8>,
+    pub(super) state: Cell<FiberState>,
+    pub(super) account: Cell<u8>,
+    pub(super) cpu: Cell<u8>,
     /// Operations still to be issued before a parked fiber runs again.
-    pub(super) parked_for: F<u8>,
+    pub(super) parked_for: Cell<u8>,
     /// It runs an operation of the program; otherwise it is a kernel thread.
-    pub(super) is_op: F<bool>,
+    pub(super) is_op: Cell<bool>,
     /// A lock, or one of the constants of [`wait`].
-    pub(super) waits_for: F<u8>,
+    pub(super) waits_for: Cell<u8>,
     /// Whom it waits for, when that is not the owner of a lock: a bit per fiber.
-    pub(super) waits_on: F<u32>,
+    pub(super) waits_on: Cell<u32>,
     /// What it waits for, in words, when that is not a lock.
-    pub(super) wmesg: F<&'static str>,
+    pub(super) wmesg: Cell<&'static str>,
     /// When it blocked: the longest waiter is woken first.
-    pub(super) since: F<u32>,
+    pub(super) since: Cell<u32>,
     /// Bit per lock held.
-    pub(super) held: F<u64>,
+    pub(super) held: Cell<u64>,
     /// Depth of its epoch section.
-    pub(super) sections: F<u8>,
+    pub(super) sections: Cell<u8>,
     /// Depth of its critical section.
-    pub(super) crit: F<u8>,
+    pub(super) crit: Cell<u8>,
     /// The callout that it has dispatched was stopped (`cc_exec_cancel`).
-    pub(super) cancelled: F<bool>,
+    pub(super) cancelled: Cell<bool>,
     /// Counts tenants, so that a pointer into a dead stack is known as one.
-    pub(super) generation: F<u16>,
+    pub(super) generation: Cell<u16>,
     pub(super) holds: [Cell<(ObjRef, bool)>; MAX_HOLDS],
-    pub(super) hold_map: F<u32>,
+    pub(super) hold_map: Cell<u32>,
 }
 
 impl Fiber {
@@ -118,22 +118,22 @@ impl Fiber {
 impl Default for Fiber {
     fn default() -> Self {
         Fiber {
-            state: F::new(FiberState::Free),
-            account: F::new(0),
-            cpu: F::new(0),
-            parked_for: F::new(0),
-            is_op: F::new(false),
-            waits_for: F::new(wait::NOTHING),
-            waits_on: F::new(0),
-            wmesg: F::new(""),
-            since: F::new(0),
-            held: F::new(0),
-            sections: F::new(0),
-            crit: F::new(0),
-            cancelled: F::new(false),
-            generation: F::new(0),
+            state: Cell::new(FiberState::Free),
+            account: Cell::new(0),
+            cpu: Cell::new(0),
+            parked_for: Cell::new(0),
+            is_op: Cell::new(false),
+            waits_for: Cell::new(wait::NOTHING),
+            waits_on: Cell::new(0),
+            wmesg: Cell::new(""),
+            since: Cell::new(0),
+            held: Cell::new(0),
+            sections: Cell::new(0),
+            crit: Cell::new(0),
+            cancelled: Cell::new(false),
+            generation: Cell::new(0),
             holds: std::array::from_fn(|_| Cell::new((ObjRef::NONE, false))),
-            hold_map: F::new(0),
+            hold_map: Cell::new(0),
         }
     }
 }
@@ -142,17 +142,17 @@ impl Default for Fiber {
 pub struct Ctx {
     pub(super) fibers: [Fiber; MAX_FIBERS],
     /// Bit per fiber that is a thread.
-    alive: F<u32>,
-    pub(super) current: F<u8>,
+    alive: Cell<u32>,
+    pub(super) current: Cell<u8>,
     /// The account of the thread that is being polled.
-    pub(super) polled: F<u8>,
+    pub(super) polled: Cell<u8>,
     /// The thread that is being polled must not run on: it is parked or blocked, or the run
     /// has ended.
-    pub(super) halted: F<bool>,
-    runq: F<[u8; MAX_FIBERS]>,
-    runq_len: F<u8>,
+    pub(super) halted: Cell<bool>,
+    runq: Cell<[u8; MAX_FIBERS]>,
+    runq_len: Cell<u8>,
     /// Counts the times that a thread blocked.
-    pub(super) blocks: F<u32>,
+    pub(super) blocks: Cell<u32>,
     pub(super) accounts: [Account; MAX_OPS + 1],
     pub(super) named: RefCell<Vec<(NamedPoint, Cell<u8>)>>,
     pub(super) locks: [Lock; MAX_LOCKS],
@@ -162,26 +162,26 @@ pub struct Ctx {
     /// For each lock those that must not be held by who takes it, a bit each.
     pub(super) not_before: [u64; MAX_LOCKS],
     /// Bit per fiber inside an epoch section.
-    pub(super) in_sections: F<u32>,
-    defects: F<DefectSet>,
-    pub(super) stop: F<Stop>,
-    pub(super) stopped: F<bool>,
-    pub(super) exhausted: F<bool>,
-    ncpus: F<u8>,
-    small: F<bool>,
-    first_ifindex: F<u8>,
+    pub(super) in_sections: Cell<u32>,
+    defects: Cell<DefectSet>,
+    pub(super) stop: Cell<Stop>,
+    pub(super) stopped: Cell<bool>,
+    pub(super) exhausted: Cell<bool>,
+    ncpus: Cell<u8>,
+    small: Cell<bool>,
+    first_ifindex: Cell<u8>,
     /// Model time, ms.
-    pub(super) now: F<u64>,
+    pub(super) now: Cell<u64>,
     /// Counts armed callouts: ties are broken by it.
-    pub(super) arms: F<u32>,
-    pub(super) fuel: F<u32>,
+    pub(super) arms: Cell<u32>,
+    pub(super) fuel: Cell<u32>,
     pub(super) violation: Cell<Option<Violation>>,
     pub(super) fault: Cell<Option<KernelFault>>,
     pub(super) counts: Cell<Counts>,
-    pub(super) recording: F<bool>,
+    pub(super) recording: Cell<bool>,
     pub(super) trace: RefCell<Trace>,
     pub(super) frames: RefCell<[Vec<&'static Func>; MAX_FIBERS]>,
-    pub(super) reached: F<DefectSet>,
+    pub(super) reached: Cell<DefectSet>,
     pub(super) feedback: Feedback,
 }
 
@@ -216,13 +216,13 @@ impl Ctx {
         assert!(lock_infos.len() <= MAX_LOCKS, "more locks than MAX_LOCKS");
         Ctx {
             fibers: std::array::from_fn(|_| Fiber::default()),
-            alive: F::new(0),
-            current: F::new(0),
-            polled: F::new(0),
-            halted: F::new(false),
-            runq: F::new([0; MAX_FIBERS]),
-            runq_len: F::new(0),
-            blocks: F::new(0),
+            alive: Cell::new(0),
+            current: Cell::new(0),
+            polled: Cell::new(0),
+            halted: Cell::new(false),
+            runq: Cell::new([0; MAX_FIBERS]),
+            runq_len: Cell::new(0),
+            blocks: Cell::new(0),
             accounts: std::array::from_fn(|_| Account::default()),
             named: RefCell::default(),
             locks: std::array::from_fn(|_| Lock::default()),
@@ -235,24 +235,24 @@ impl Ctx {
                     (late & !(1 << i)) | if l.kind.may_sleep() { nosleep } else { 0 }
                 })
             }),
-            in_sections: F::new(0),
-            defects: F::new(0),
-            stop: F::new(Stop::Books),
-            stopped: F::new(false),
-            exhausted: F::new(false),
-            ncpus: F::new(1),
-            small: F::new(false),
-            first_ifindex: F::new(0),
-            now: F::new(0),
-            arms: F::new(0),
-            fuel: F::new(0),
+            in_sections: Cell::new(0),
+            defects: Cell::new(0),
+            stop: Cell::new(Stop::Books),
+            stopped: Cell::new(false),
+            exhausted: Cell::new(false),
+            ncpus: Cell::new(1),
+            small: Cell::new(false),
+            first_ifindex: Cell::new(0),
+            now: Cell::new(0),
+            arms: Cell::new(0),
+            fuel: Cell::new(0),
             violation: Cell::new(None),
             fault: Cell::new(None),
             counts: Cell::default(),
-            recording: F::new(false),
+            recording: Cell::new(false),
             trace: RefCell::default(),
             frames: RefCell::default(),
-            reached: F::new(0),
+            reached: Cell::new(0),
             feedback: Feedback::default(),
         }
     }
@@ -511,6 +511,8 @@ impl Ctx {
     pub fn set_now(&self, t: u64) {
         if t > self.now.get() {
             self.now.set(t);
+            // A field or not, it is what timers are checked by.
+            cell::count_store();
             self.time_passed();
         }
     }

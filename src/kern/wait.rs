@@ -6,7 +6,7 @@
 //! must act before itself is a deadlock, found when it blocks. Waiting for a thread that
 //! was merely preempted is none: that one runs again.
 
-use super::cell::{F, Zero};
+use super::cell::{Count, F, Zero};
 use super::sched::{Ctx, FiberState, Switch, members};
 use super::slab::ObjRef;
 use super::trace::What;

@@ -27,12 +27,12 @@ pub mod prelude {
 }
 
 use crate::kern::Kernel;
-use crate::kern::cell::F;
 use crate::kern::exec::{Config, Outcome};
 use crate::kern::lock::LockInfo;
 use crate::kern::slab::{Id, ObjRef, Object};
 use crate::program::{Grammar, Op, Program};
 use crate::shadow::{Rule, Violation};
+use std::cell::Cell;
 use std::future::Future;
 use std::ops::Deref;
 
@@ -242,7 +242,7 @@ pub trait Machine {
     /// Runs a program from boot to audit.
     fn run(&mut self, p: &Program, cfg: Config) -> Outcome;
     /// The features of the last run, if it was to note them.
-    fn features(&self) -> &[F<u32>];
+    fn features(&self) -> &[Cell<u32>];
     /// Lines describing an object and its holders as the last run left them.
     fn describe(&self, obj: ObjRef) -> Vec<String>;
     /// Name of an object class.
@@ -276,7 +276,7 @@ impl<S: Stack> Machine for Kernel<S> {
         crate::kern::exec::run(self, p, cfg)
     }
 
-    fn features(&self) -> &[F<u32>] {
+    fn features(&self) -> &[Cell<u32>] {
         self.deref().features()
     }
 
