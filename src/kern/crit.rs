@@ -4,8 +4,8 @@
 //! blocks inside one lets everybody run. So nothing is locked here; what can go wrong is
 //! leaving a section too often, or a function that forgets to leave one.
 
-use super::lock::Misuse;
 use super::cell::Count;
+use super::lock::Misuse;
 use super::sched::Ctx;
 use super::slab::ObjRef;
 use crate::shadow::rules;

@@ -14,46 +14,53 @@ use super::slab::Id;
 
 /// A place that holds a forward pointer: what `tqe_prev`, `le_prev` and `tqh_last`
 /// point at.
-pub enum Place<T> {
+pub struct Place<T>(Id<T>);
+
+impl<T> Place<T> {
     /// NULL: never linked, or zeroed memory.
-    Null,
-    /// The head's `first` field.
-    Head,
+    pub const NULL: Place<T> = Place(Id::NULL);
+    /// The head's `first` field. As a pointer to an element it is no element's.
+    pub const HEAD: Place<T> = Place(Id::new(u8::MAX, 1));
+
     /// The `next` field of an element.
-    Next(Id<T>),
+    #[inline]
+    pub const fn next(element: Id<T>) -> Place<T> {
+        Place(element)
+    }
+
+    /// Whose `next` field it is.
+    #[inline]
+    pub fn element(self) -> Option<Id<T>> {
+        (!self.0.is_null()).then_some(self.0)
+    }
 }
 
+// Derives would ask for the same of `T`.
 impl<T> Clone for Place<T> {
+    #[inline]
     fn clone(&self) -> Self {
         *self
     }
 }
 impl<T> Copy for Place<T> {}
 impl<T> PartialEq for Place<T> {
+    #[inline]
     fn eq(&self, o: &Self) -> bool {
-        match (self, o) {
-            (Place::Null, Place::Null) | (Place::Head, Place::Head) => true,
-            (Place::Next(a), Place::Next(b)) => a == b,
-            _ => false,
-        }
+        self.0 == o.0
     }
 }
 impl<T> Eq for Place<T> {}
 impl<T> std::hash::Hash for Place<T> {
     fn hash<H: std::hash::Hasher>(&self, h: &mut H) {
-        match self {
-            Place::Null => 0u8.hash(h),
-            Place::Head => 1u8.hash(h),
-            Place::Next(i) => i.hash(h),
-        }
+        self.0.hash(h);
     }
 }
 impl<T> std::fmt::Debug for Place<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Place::Null => f.write_str("NULL"),
-            Place::Head => f.write_str("head"),
-            Place::Next(i) => write!(f, "&{i:?}.next"),
+        match self.element() {
+            Some(i) => write!(f, "&{i:?}.next"),
+            None if *self == Place::HEAD => f.write_str("head"),
+            None => f.write_str("NULL"),
         }
     }
 }
@@ -72,7 +79,7 @@ pub struct Link<T> {
 
 impl<T> Default for Link<T> {
     fn default() -> Self {
-        Link { next: F::new(Id::NULL), prev: F::new(Place::Null), head: F::new(0) }
+        Link { next: F::new(Id::NULL), prev: F::new(Place::NULL), head: F::new(0) }
     }
 }
 
@@ -86,7 +93,7 @@ impl<T> Link<T> {
     /// Zeroes the links, as `bzero` of the object does.
     pub fn zero(&self) {
         self.next.set(Id::NULL);
-        self.prev.set(Place::Null);
+        self.prev.set(Place::NULL);
         self.head.set(0);
     }
 }
@@ -121,7 +128,7 @@ pub struct Tailq<T> {
 
 impl<T> Default for Tailq<T> {
     fn default() -> Self {
-        Tailq { first: F::new(Id::NULL), last: F::new(Place::Head) }
+        Tailq { first: F::new(Id::NULL), last: F::new(Place::HEAD) }
     }
 }
 
@@ -135,17 +142,17 @@ impl<T> Tailq<T> {
     /// `TAILQ_INIT`.
     pub fn init(&self) {
         self.first.set(Id::NULL);
-        self.last.set(Place::Head);
+        self.last.set(Place::HEAD);
     }
 
     fn store<'a>(&self, place: Place<T>, v: Id<T>, link: &impl Fn(Id<T>) -> &'a Link<T>) -> bool
     where
         T: 'a,
     {
-        match place {
-            Place::Null => return false,
-            Place::Head => self.first.set(v),
-            Place::Next(e) => link(e).next.set(v),
+        match place.element() {
+            Some(e) => link(e).next.set(v),
+            None if place == Place::HEAD => self.first.set(v),
+            None => return false,
         }
         true
     }
@@ -159,7 +166,7 @@ impl<T> Tailq<T> {
         l.next.set(Id::NULL);
         l.prev.set(self.last.get());
         self.store(self.last.get(), e, &link);
-        self.last.set(Place::Next(e));
+        self.last.set(Place::next(e));
     }
 
     /// `TAILQ_INSERT_HEAD`.
@@ -170,12 +177,12 @@ impl<T> Tailq<T> {
         let l = link(e);
         l.next.set(self.first.get());
         if self.first.get().is_null() {
-            self.last.set(Place::Next(e));
+            self.last.set(Place::next(e));
         } else {
-            link(self.first.get()).prev.set(Place::Next(e));
+            link(self.first.get()).prev.set(Place::next(e));
         }
         self.first.set(e);
-        l.prev.set(Place::Head);
+        l.prev.set(Place::HEAD);
     }
 
     /// `TAILQ_REMOVE`. Returns false when the element's `prev` is NULL: the kernel
@@ -225,10 +232,10 @@ impl<T, const N: usize> Lists<T, N> {
         let first = self.first[head].get();
         l.next.set(first);
         if !first.is_null() {
-            link(first).prev.set(Place::Next(e));
+            link(first).prev.set(Place::next(e));
         }
         self.first[head].set(e);
-        l.prev.set(Place::Head);
+        l.prev.set(Place::HEAD);
         l.head.set(head as u8);
     }
 
@@ -245,17 +252,14 @@ impl<T, const N: usize> Lists<T, N> {
             link(next).prev.set(l.prev.get());
             link(next).head.set(l.head.get());
         }
-        match l.prev.get() {
-            Place::Null => false,
-            Place::Head => {
+        match l.prev.get().element() {
+            Some(e) => link(e).next.set(next),
+            None if l.prev.get() == Place::HEAD => {
                 self.first[l.head.get() as usize % N].set(next);
-                true
             }
-            Place::Next(p) => {
-                link(p).next.set(next);
-                true
-            }
+            None => return false,
         }
+        true
     }
 }
 

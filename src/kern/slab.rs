@@ -44,6 +44,13 @@ impl<T> Id<T> {
     }
 }
 
+/// Whether all of some pointers are NULL: a table that is mostly empty is gone through by
+/// handfuls.
+#[inline]
+pub fn all_null<T>(pointers: &[F<Id<T>>]) -> bool {
+    pointers.iter().fold(u32::MAX, |all, p| all & p.get().both) as u8 == u8::MAX
+}
+
 // Derives would ask for the same of `T`.
 impl<T> Clone for Id<T> {
     #[inline]
@@ -204,6 +211,21 @@ impl<T, const N: usize> Slab<T, N> {
     #[inline]
     pub fn among(&self, slots: u64) -> Live<'_, T, N> {
         Live { slab: self, left: self.live.get() & slots }
+    }
+
+    /// The name of the first living object in the slots of a set.
+    #[cold]
+    pub fn first_among(&self, slots: u64) -> Option<ObjRef>
+    where
+        T: Object,
+    {
+        self.among(slots).next().map(|(i, _)| ObjRef::of(i))
+    }
+
+    /// The slots of the living objects, a bit each.
+    #[inline]
+    pub fn live(&self) -> u64 {
+        self.live.get()
     }
 
     /// Number of living objects.
@@ -371,6 +393,16 @@ mod tests {
         s.restore(&later);
         assert_eq!(s, later);
         assert_eq!(s.raw(b).first_word.get(), 9);
+    }
+
+    #[test]
+    fn pointers_are_all_null_only_if_each_is() {
+        let table: [F<Id<Thing>>; 4] = std::array::from_fn(|_| F::new(Id::NULL));
+        assert!(all_null(&table));
+        for slot in [0, 1, 63] {
+            table[2].set(Id::new(slot, u16::MAX));
+            assert!(!all_null(&table), "slot {slot}");
+        }
     }
 
     #[test]

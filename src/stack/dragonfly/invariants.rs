@@ -287,7 +287,7 @@ fn check_lists(k: &K) {
     let st = &k.st;
     let (mut in_list, mut in_hash, mut in_if) = (0u64, 0u64, 0u64);
 
-    let mut prev = Place::Head;
+    let mut prev = Place::HEAD;
     let mut i = st.in_ifaddrhead.first.get();
     while !i.is_null() {
         if !st.ifa.is_live(i) {
@@ -298,12 +298,12 @@ fn check_lists(k: &K) {
             return k.violate(&I5_LISTS, ObjRef::of(i), NONE, [0, 1]);
         }
         in_list |= 1 << i.slot();
-        prev = Place::Next(i);
+        prev = Place::next(i);
         i = a.ia_link.next.get();
     }
     for b in 0..INADDR_NHASH {
         let mut i = st.in_ifaddrhashtbl.first[b].get();
-        let mut prev = Place::Head;
+        let mut prev = Place::HEAD;
         while !i.is_null() {
             if !st.ifa.is_live(i) {
                 return k.violate(&I2_DEAD_ON_LIST, ObjRef::of(i), NONE, [b as u32, 2]);
@@ -318,7 +318,7 @@ fn check_lists(k: &K) {
                 return k.violate(&I6_HASH, ObjRef::of(i), NONE, [b as u32, 0]);
             }
             in_hash |= 1 << i.slot();
-            prev = Place::Next(i);
+            prev = Place::next(i);
             // Aliases share the bucket: any twin is further down this chain.
             let mut j = a.ia_hash.next.get();
             let mut left = 32;
@@ -334,7 +334,7 @@ fn check_lists(k: &K) {
         }
     }
     for (ifp, n) in st.ifnets.iter() {
-        let mut prev = Place::Head;
+        let mut prev = Place::HEAD;
         let mut i = n.if_addrhead.first.get();
         while !i.is_null() {
             if !st.ifa.is_live(i) {
@@ -346,7 +346,7 @@ fn check_lists(k: &K) {
                 return k.violate(&I5_LISTS, ObjRef::of(i), ObjRef::of(ifp), [0, 3]);
             }
             in_if |= 1 << i.slot();
-            prev = Place::Next(i);
+            prev = Place::next(i);
             i = a.ifa_link.next.get();
         }
     }

@@ -34,15 +34,15 @@ pub fn check(k: &K, on: &Listed) -> bool {
 
 /// I2: all lists or none.
 fn membership(k: &K, on: &Listed) -> bool {
-    for (i, a) in k.st.ifas.iter() {
-        let bit = |set: u64| set >> i.slot() & 1 != 0;
-        let ip = a.af.get() != Af::Link;
-        let listed = bit(on.addrhead);
-        if bit(on.ifaddrs) != (listed && ip) || bit(on.hashed) != (listed && ip) {
-            let detail = [u32::from(listed), u32::from(bit(on.ifaddrs))];
-            k.violate(&I02_MEMBERSHIP, ObjRef::of(i), NONE, detail);
-            return false;
-        }
+    let ifas = &k.st.ifas;
+    let links = ifas.iter().map(|(i, a)| u64::from(a.af.get() == Af::Link) << i.slot());
+    let ip = on.addrhead & !links.fold(0, |set, bit| set | bit);
+    let differ = (ip ^ on.ifaddrs) | (ip ^ on.hashed);
+    if let Some((i, _)) = ifas.among(differ).next() {
+        let bit = |set: u64| (set >> i.slot() & 1) as u32;
+        let detail = [bit(on.addrhead), bit(on.ifaddrs)];
+        k.violate(&I02_MEMBERSHIP, ObjRef::of(i), NONE, detail);
+        return false;
     }
     true
 }
@@ -87,23 +87,23 @@ fn indices(k: &K, on: &Listed) -> bool {
 /// I19.
 fn instances(k: &K) -> bool {
     let st = &k.st;
-    for af in [V4, V6] {
-        let dp = st.v_inet_dp[af].get();
-        let mut linked = 0;
-        for (i, d) in st.fds.iter().filter(|(_, d)| d.af.get().index() == af) {
-            let subscribed = st.rnh_subscribers[af].iter().filter(|s| s.get() == i).count();
-            let is_linked = d.fd_linked.get();
-            linked += u32::from(is_linked);
-            let wrong = u32::from(is_linked != (dp == i))
-                | u32::from(is_linked == d.fd_dead.get()) << 1
-                | u32::from(subscribed != usize::from(is_linked)) << 2
-                | u32::from(!is_linked && d.fd_callout.pending()) << 3
-                | u32::from(d.subscribed.get() != is_linked) << 4;
-            if wrong != 0 {
-                k.violate(&I19_ONE_INSTANCE, ObjRef::of(i), NONE, [wrong, af as u32]);
-                return false;
-            }
+    let mut linked = [0u32; 2];
+    for (i, d) in st.fds.iter() {
+        let af = d.af.get().index() & 1;
+        let subscribed = st.rnh_subscribers[af].iter().filter(|s| s.get() == i).count();
+        let is_linked = d.fd_linked.get();
+        linked[af] += u32::from(is_linked);
+        let wrong = u32::from(is_linked != (st.v_inet_dp[af].get() == i))
+            | u32::from(is_linked == d.fd_dead.get()) << 1
+            | u32::from(subscribed != usize::from(is_linked)) << 2
+            | u32::from(!is_linked && d.fd_callout.pending()) << 3
+            | u32::from(d.subscribed.get() != is_linked) << 4;
+        if wrong != 0 {
+            k.violate(&I19_ONE_INSTANCE, ObjRef::of(i), NONE, [wrong, af as u32]);
+            return false;
         }
+    }
+    for (af, &linked) in linked.iter().enumerate() {
         if linked != 1 {
             k.violate(&I19_ONE_INSTANCE, NONE, NONE, [linked, af as u32 | 2]);
             return false;
@@ -452,7 +452,7 @@ pub fn own_addresses(k: &K, name: u8) -> impl Iterator<Item = (u64, u64)> + '_ {
 
 /// What the control plane comes to. Two states with the same interfaces, addresses,
 /// routes, prefixes and routers have the same digest, whatever objects they are made of.
-pub fn digest(k: &K) -> Digest {
+pub fn digest(k: &K, on: &Listed) -> Digest {
     let st = &k.st;
     let mut d = Digest::default();
     let name = |ifp: IfId| name(k, ifp);
@@ -466,12 +466,14 @@ pub fn digest(k: &K) -> Digest {
         if n.if_flags.get() & IFF_UP != 0 {
             d.up |= 1 << (n.name.get() & 15);
         }
-        for ifa in chain(n.if_addrhead.first.get(), |a| st.ifas.raw(a).ifa_link.next.get()) {
-            let h = address(k, ifa);
-            d.addresses = d.addresses.wrapping_add(h);
-            let flags = u64::from(st.ifas.raw(ifa).ifa_flags.get());
-            d.routes = d.routes.wrapping_add(mix(h, flags));
+    }
+    for (i, a) in st.ifas.among(on.addrhead) {
+        if gone(a.ifa_ifp.get()) {
+            continue;
         }
+        let h = address(k, i);
+        d.addresses = d.addresses.wrapping_add(h);
+        d.routes = d.routes.wrapping_add(mix(h, u64::from(a.ifa_flags.get())));
     }
     for af in FAMILIES {
         for rt in table(k, af) {
@@ -499,14 +501,12 @@ pub fn digest(k: &K) -> Digest {
             d.routes = d.routes.wrapping_add(h);
         }
     }
-    for pr in chain(st.v_nd_prefix.first[0].get(), |p| st.prefixes.raw(p).ndpr_entry.next.get()) {
-        let p = st.prefixes.raw(pr);
+    for (_, p) in st.prefixes.among(on.prefixes) {
         let h = prefix(k, p.ndpr_ifp.get(), p.ndpr_prefix.get());
         d.prefixes = d.prefixes.wrapping_add(h);
         d.routes = d.routes.wrapping_add(mix(h, u64::from(p.ndpr_stateflags.get())));
     }
-    for dr in chain(st.v_nd6_defrouter.first.get(), |r| st.routers.raw(r).dr_entry.next.get()) {
-        let r = st.routers.raw(dr);
+    for (_, r) in st.routers.among(on.routers) {
         let h = mix(name(r.ifp.get()), r.rtaddr.get());
         d.routers = d.routers.wrapping_add(h);
         d.routes = d.routes.wrapping_add(mix(h, u64::from(r.installed.get())));

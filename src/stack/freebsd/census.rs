@@ -12,14 +12,15 @@ use super::objects::*;
 use super::subr_epoch::Callback;
 use super::{K, NIFAS, NIFNETS, NNHOPS, NRTS};
 use crate::kern::callout::CalloutState;
-use crate::kern::slab::{Id, ObjRef, Object, Slab};
+use crate::kern::slab::{Id, ObjRef, Object, Slab, all_null};
 use crate::shadow::Rule;
 use std::cmp::Reverse;
 
 const NONE: ObjRef = ObjRef::NONE;
 
-/// Numbers of holders, by slot.
-struct Counts {
+/// The number of holders minus the counter, by slot. When all objects have been visited,
+/// each of them must be 0.
+struct Sums {
     ifnet: [u16; NIFNETS],
     ifa: [u16; NIFAS],
     nhop: [u16; NNHOPS],
@@ -34,11 +35,37 @@ struct Counts {
     bpf: [u16; NIFNETS],
     inp: [u16; 8],
     node: [u16; 8],
+    unheld: Unheld,
+    met: Met,
 }
 
-impl Counts {
+/// What was met on the way: a bit per slot.
+#[derive(Default)]
+struct Met {
+    /// Routes in a RIB.
+    rib: u64,
+    /// Linked FIB instances.
+    fds: u64,
+    /// Nexthops that are not finalized.
+    raw_nhops: u64,
+}
+
+/// Whose counter is 0: a bit per slot.
+#[derive(Default)]
+struct Unheld {
+    ifnets: u64,
+    ifas: u64,
+    nhops: u64,
+    nhgrps: u64,
+    inms: u64,
+    ifmas: u64,
+    inps: u64,
+    bpfs: u64,
+}
+
+impl Sums {
     fn new() -> Self {
-        Counts {
+        Sums {
             ifnet: [0; NIFNETS],
             ifa: [0; NIFAS],
             nhop: [0; NNHOPS],
@@ -53,8 +80,37 @@ impl Counts {
             bpf: [0; NIFNETS],
             inp: [0; 8],
             node: [0; 8],
+            unheld: Unheld::default(),
+            met: Met::default(),
         }
     }
+
+    /// Whether every counter is the number of its holders.
+    fn agree(&self) -> bool {
+        fn any<const N: usize>(sums: &[u16; N]) -> u16 {
+            sums.iter().fold(0, |any, sum| any | sum)
+        }
+        let routing = any(&self.ifnet) | any(&self.ifa) | any(&self.nhop) | any(&self.nhg);
+        let nd = any(&self.pr) | any(&self.addrs) | any(&self.dr) | any(&self.dad);
+        let multicast = any(&self.inm) | any(&self.ifma);
+        let rest = any(&self.lle) | any(&self.bpf) | any(&self.inp) | any(&self.node);
+        routing | nd | multicast | rest == 0
+    }
+}
+
+/// A counter as it is summed: one that is too large for a sum is more than has holders.
+#[inline]
+fn clamped(counter: u32) -> u16 {
+    counter.min(u32::from(u16::MAX)) as u16
+}
+
+/// Takes an object's own counter off its sum; the object's bit, if it is 0.
+#[inline]
+fn own<const N: usize>(sums: &mut [u16; N], slot: usize, counter: u32) -> u64 {
+    if let Some(sum) = sums.get_mut(slot) {
+        *sum = sum.wrapping_sub(clamped(counter));
+    }
+    u64::from(counter == 0) << slot
 }
 
 /// Counts a holder of `id`; a dead one is reported under the counter's rule.
@@ -63,14 +119,14 @@ fn count<T: Object, const N: usize>(
     k: &K,
     rule: &'static Rule,
     slab: &Slab<T, N>,
-    counts: &mut [u16; N],
+    sums: &mut [u16; N],
     id: Id<T>,
     holder: ObjRef,
 ) -> bool {
-    let count = if slab.is_live(id) { counts.get_mut(id.slot()) } else { None };
-    match count {
+    let sum = if slab.is_live(id) { sums.get_mut(id.slot()) } else { None };
+    match sum {
         Some(n) => {
-            *n += 1;
+            *n = n.wrapping_add(1);
             true
         }
         None => id.is_null() || dead(k, rule, ObjRef::of(id), holder),
@@ -89,7 +145,7 @@ pub const DEAD: u32 = u32::MAX;
 
 /// Counts a holder of a nexthop or of a group.
 #[inline]
-fn count_nh(k: &K, c: &mut Counts, nh: NhRef, holder: ObjRef) -> bool {
+fn count_nh(k: &K, c: &mut Sums, nh: NhRef, holder: ObjRef) -> bool {
     match nh {
         NhRef::Null => true,
         NhRef::Nh(nh) => count(k, &I03_NH_REFCNT, &k.st.nhops, &mut c.nhop, nh, holder),
@@ -125,17 +181,17 @@ struct Waiting {
 /// I1 to I7: the recount. `rest`: with what only holds when no thread is alive. Whether
 /// all is well.
 pub fn recount(k: &K, on: &Listed, rest: bool) -> bool {
-    let mut c = Counts::new();
+    let mut c = Sums::new();
     let Some(waiting) = queued(k, &mut c) else { return false };
     let mut hands = InHands::default();
     if !rest && !in_hands(k, &mut c, &mut hands) {
         return false;
     }
-    routing(k, &mut c) && others(k, &mut c) && compare(k, on, &c, &waiting, &hands, rest)
+    routing(k, &mut c) && others(k, on, &mut c) && compare(k, on, &c, &waiting, &hands, rest)
 }
 
 /// I6: the epoch's queue. Its releases are holders.
-fn queued(k: &K, c: &mut Counts) -> Option<Waiting> {
+fn queued(k: &K, c: &mut Sums) -> Option<Waiting> {
     fn wait<T: Object, const N: usize>(k: &K, slab: &Slab<T, N>, set: &mut u64, id: Id<T>) -> bool {
         let ok = slab.is_live(id) && *set >> id.slot() & 1 == 0;
         if !ok {
@@ -169,7 +225,7 @@ fn queued(k: &K, c: &mut Counts) -> Option<Waiting> {
 }
 
 /// The registered locals of threads.
-fn in_hands(k: &K, c: &mut Counts, hands: &mut InHands) -> bool {
+fn in_hands(k: &K, c: &mut Sums, hands: &mut InHands) -> bool {
     let st = &k.st;
     let mut ok = true;
     k.for_holds(|_, o, counted| {
@@ -205,14 +261,13 @@ fn in_hands(k: &K, c: &mut Counts, hands: &mut InHands) -> bool {
 }
 
 /// I3, I7: routes, nexthops, groups, FIB instances, socket caches.
-fn routing(k: &K, c: &mut Counts) -> bool {
+fn routing(k: &K, c: &mut Sums) -> bool {
     let st = &k.st;
-    let mut in_rib = 0u64;
     for af in [V4, V6] {
         let mut before: Option<Prefix> = None;
         for n in 0..usize::from(st.rib_len[af].get()).min(TABLE) {
             let rt = st.rib[af][n].get();
-            let ok = st.rts.is_live(rt) && in_rib >> rt.slot() & 1 == 0 && {
+            let ok = st.rts.is_live(rt) && c.met.rib >> rt.slot() & 1 == 0 && {
                 let r = st.rts.raw(rt);
                 let dst = r.rt_dst.get();
                 let ordered = before
@@ -224,7 +279,7 @@ fn routing(k: &K, c: &mut Counts) -> bool {
                 k.violate(&I07_RIB, ObjRef::of(rt), NONE, [n as u32, af as u32]);
                 return false;
             }
-            in_rib |= 1 << rt.slot();
+            c.met.rib |= 1 << rt.slot();
         }
     }
     for (i, r) in st.rts.iter() {
@@ -233,6 +288,7 @@ fn routing(k: &K, c: &mut Counts) -> bool {
         }
     }
     for (i, g) in st.nhgrps.iter() {
+        c.unheld.nhgrps |= own(&mut c.nhg, i.slot(), g.nhg_refcount.get());
         for nh in &g.nhops {
             if !count(k, &I03_NH_REFCNT, &st.nhops, &mut c.nhop, nh.get(), ObjRef::of(i)) {
                 return false;
@@ -240,6 +296,7 @@ fn routing(k: &K, c: &mut Counts) -> bool {
         }
     }
     for (i, d) in st.fds.iter() {
+        c.met.fds |= u64::from(d.fd_linked.get()) << i.slot();
         for nh in d.nhops() {
             if nh.is_null() {
                 k.violate(&I19_SLOTS, ObjRef::of(i), NONE, [0, 0]);
@@ -251,6 +308,8 @@ fn routing(k: &K, c: &mut Counts) -> bool {
         }
     }
     for (i, p) in st.inps.iter() {
+        c.inp[i.slot()] += u16::from(p.inp_socket.get());
+        c.unheld.inps |= own(&mut c.inp, i.slot(), p.inp_refcount.get());
         if !count_nh(k, c, p.ro_nh.get(), ObjRef::of(i)) {
             return false;
         }
@@ -261,7 +320,9 @@ fn routing(k: &K, c: &mut Counts) -> bool {
         }
     }
     for (i, n) in st.nhops.iter() {
+        c.unheld.nhops |= own(&mut c.nhop, i.slot(), n.nh_refcnt.get());
         if !n.nh_finalized.get() {
+            c.met.raw_nhops |= 1 << i.slot();
             continue;
         }
         let me = ObjRef::of(i);
@@ -276,33 +337,44 @@ fn routing(k: &K, c: &mut Counts) -> bool {
 }
 
 /// I1, I2, I4, I5 and the counters without a number.
-fn others(k: &K, c: &mut Counts) -> bool {
+fn others(k: &K, on: &Listed, c: &mut Sums) -> bool {
     let st = &k.st;
-    for slot in st.ifindex_table.iter().map(|slot| slot.get()).filter(|ifp| !ifp.is_null()) {
-        if !count(k, &I13_IFINDEX, &st.ifnets, &mut c.ifnet, slot, NONE) {
-            return false;
+    for four in st.ifindex_table.chunks(4).filter(|four| !all_null(four)) {
+        for ifp in four {
+            if !count(k, &I13_IFINDEX, &st.ifnets, &mut c.ifnet, ifp.get(), NONE) {
+                return false;
+            }
         }
     }
+    let bit = |set: u64, slot: usize| (set >> slot & 1) as u16;
     for (i, n) in st.ifnets.iter() {
+        c.unheld.ifnets |= own(&mut c.ifnet, i.slot(), n.if_refcount.get());
         if !count(k, &REFCNT_OTHER, &st.bpfs, &mut c.bpf, n.if_bpf.get(), ObjRef::of(i)) {
             return false;
         }
     }
     for (i, b) in st.bpfs.iter() {
+        c.unheld.bpfs |= own(&mut c.bpf, i.slot(), b.bif_refcnt.get());
         if !count(k, &I01_IF_REFCOUNT, &st.ifnets, &mut c.ifnet, b.bif_ifp.get(), ObjRef::of(i)) {
             return false;
         }
     }
     for (i, m) in st.inms.iter() {
         let me = ObjRef::of(i);
+        c.unheld.inms |= own(&mut c.inm, i.slot(), m.refcount.get());
         if !count(k, &REFCNT_OTHER, &st.ifmas, &mut c.ifma, m.ifma.get(), me)
             || !count(k, &I01_IF_REFCOUNT, &st.ifnets, &mut c.ifnet, released_ifp(k, m), me)
         {
             return false;
         }
     }
+    for (i, m) in st.ifmas.iter() {
+        c.unheld.ifmas |= own(&mut c.ifma, i.slot(), m.ifma_refcount.get());
+    }
     for (i, a) in st.ifas.iter() {
-        let me = ObjRef::of(i);
+        let (me, at) = (ObjRef::of(i), i.slot());
+        c.ifa[at] = c.ifa[at].wrapping_add(bit(on.addrhead, at) + bit(on.ifaddrs, at));
+        c.unheld.ifas |= own(&mut c.ifa, at, a.ifa_refcnt.get());
         if !count(k, &I04_NDPR_ADDRCNT, &st.prefixes, &mut c.addrs, a.ia6_ndpr.get(), me) {
             return false;
         }
@@ -318,27 +390,48 @@ fn others(k: &K, c: &mut Counts) -> bool {
         }
     }
     for (i, d) in st.dads.iter() {
+        c.dad[i.slot()] = c.dad[i.slot()].wrapping_add(bit(on.dads, i.slot()));
+        own(&mut c.dad, i.slot(), d.dad_refcnt.get());
         if !count(k, &I02_IFA_REFCNT, &st.ifas, &mut c.ifa, d.dad_ifa.get(), ObjRef::of(i)) {
             return false;
         }
     }
+    for (i, d) in st.routers.iter() {
+        c.dr[i.slot()] = c.dr[i.slot()].wrapping_add(bit(on.routers, i.slot()));
+        own(&mut c.dr, i.slot(), d.refcnt.get());
+    }
     for (i, p) in st.prefixes.iter() {
+        c.pr[i.slot()] = c.pr[i.slot()].wrapping_add(bit(on.prefixes, i.slot()));
+        own(&mut c.pr, i.slot(), p.ndpr_refcnt.get());
+        own(&mut c.addrs, i.slot(), addrcnt(p));
         for dr in &p.ndpr_advrtrs {
             if !count(k, &I05_DR_REFCNT, &st.routers, &mut c.dr, dr.get(), ObjRef::of(i)) {
                 return false;
             }
         }
     }
-    for (i, p) in st.inps.iter() {
-        c.inp[i.slot()] += u16::from(p.inp_socket.get());
+    for (i, l) in st.lles.iter() {
+        let timer = match l.lle_timer.state() {
+            CalloutState::Idle => 0,
+            CalloutState::Pending => 1,
+            // The handler owns the timer's reference, for a while.
+            CalloutState::Dispatched | CalloutState::Running => {
+                c.lle[i.slot()] = 0;
+                continue;
+            }
+        };
+        let more = timer + u16::from(l.linked.get());
+        c.lle[i.slot()] = c.lle[i.slot()].wrapping_add(more);
+        own(&mut c.lle, i.slot(), l.lle_refcnt.get());
     }
     for (i, n) in st.nodes.iter() {
+        own(&mut c.node, i.slot(), n.nd_refs.get());
         for far in &n.hooks {
             if !count(k, &REFCNT_OTHER, &st.nodes, &mut c.node, far.get(), ObjRef::of(i)) {
                 return false;
             }
         }
-        c.node[i.slot()] += u16::from(n.own.get());
+        c.node[i.slot()] = c.node[i.slot()].wrapping_add(u16::from(n.own.get()));
     }
     true
 }
@@ -359,185 +452,132 @@ pub fn released_ifp(k: &K, m: &InMulti) -> IfId {
     }
 }
 
-/// Compares, and looks at what nobody holds.
-fn compare(k: &K, on: &Listed, c: &Counts, w: &Waiting, hands: &InHands, rest: bool) -> bool {
-    let st = &k.st;
-    let bit = |set: u64, slot: usize| u32::from(set >> slot & 1 != 0);
-    let differ = |rule: &'static Rule, obj: ObjRef, counter: u32, holders: u32| {
-        let bad = counter != holders;
-        if bad {
-            k.violate(rule, obj, NONE, [counter, holders]);
-        }
-        bad
-    };
-    // What has no reference waits for its grace period, unless somebody is at it.
-    let stranded = |obj: ObjRef, counter: u32, waiting: u64, handled: u64| {
-        let waits = waiting >> obj.slot & 1 != 0;
-        let bad = match counter {
-            0 => !waits && handled >> obj.slot & 1 == 0,
-            _ => waits,
-        };
-        if bad {
-            k.violate(&I03_QUEUED_ONCE, obj, NONE, [counter, u32::from(waits)]);
-        }
-        bad
-    };
-    for (i, n) in st.ifnets.iter() {
-        let (me, counter) = (ObjRef::of(i), n.if_refcount.get());
-        if differ(&I01_IF_REFCOUNT, me, counter, u32::from(c.ifnet[i.slot()]))
-            || stranded(me, counter, w.ifnets, hands.ifnets)
-        {
-            return false;
-        }
-    }
-    for (i, a) in st.ifas.iter() {
-        let (me, counter) = (ObjRef::of(i), a.ifa_refcnt.get());
-        let holders =
-            u32::from(c.ifa[i.slot()]) + bit(on.addrhead, i.slot()) + bit(on.ifaddrs, i.slot());
-        if differ(&I02_IFA_REFCNT, me, counter, holders)
-            || stranded(me, counter, w.ifas, hands.ifas)
-        {
-            return false;
-        }
-    }
-    for (i, n) in st.nhops.iter() {
-        let (me, counter) = (ObjRef::of(i), n.nh_refcnt.get());
-        if differ(&I03_NH_REFCNT, me, counter, u32::from(c.nhop[i.slot()]))
-            || stranded(me, counter, w.nhops, hands.nhops)
-        {
-            return false;
-        }
-        if counter == 0 && bit(on.nhops, i.slot()) != 0 && hands.nhops >> i.slot() & 1 == 0 {
-            k.violate(&I03_QUEUED_ONCE, me, NONE, [0, 2]);
-            return false;
-        }
-    }
-    for (i, g) in st.nhgrps.iter() {
-        let (me, counter) = (ObjRef::of(i), g.nhg_refcount.get());
-        if differ(&I03_NHG_REFCOUNT, me, counter, u32::from(c.nhg[i.slot()]))
-            || stranded(me, counter, w.nhgrps, hands.nhgrps)
-        {
-            return false;
-        }
-        if counter == 0 && bit(on.nhgrps, i.slot()) != 0 && hands.nhgrps >> i.slot() & 1 == 0 {
-            k.violate(&I03_QUEUED_ONCE, me, NONE, [0, 2]);
-            return false;
-        }
-    }
-    for (i, p) in st.prefixes.iter() {
-        let holders = u32::from(c.pr[i.slot()]) + bit(on.prefixes, i.slot());
-        let addrs = p.ndpr_addrcnt.get() as u32;
-        if differ(&I04_NDPR_REFCNT, ObjRef::of(i), p.ndpr_refcnt.get(), holders)
-            || differ(&I04_NDPR_ADDRCNT, ObjRef::of(i), addrs, u32::from(c.addrs[i.slot()]))
-        {
-            return false;
-        }
-    }
-    for (i, d) in st.routers.iter() {
-        let holders = u32::from(c.dr[i.slot()]) + bit(on.routers, i.slot());
-        if differ(&I05_DR_REFCNT, ObjRef::of(i), d.refcnt.get(), holders) {
-            return false;
-        }
-    }
-    for (i, d) in st.dads.iter() {
-        let holders = u32::from(c.dad[i.slot()]) + bit(on.dads, i.slot());
-        if differ(&REFCNT_OTHER, ObjRef::of(i), d.dad_refcnt.get(), holders) {
-            return false;
-        }
-    }
-    for (i, l) in st.lles.iter() {
-        let timer = match l.lle_timer.state() {
-            CalloutState::Idle => 0,
-            CalloutState::Pending => 1,
-            // The handler owns the timer's reference, for a while.
-            CalloutState::Dispatched | CalloutState::Running => continue,
-        };
-        let holders = u32::from(c.lle[i.slot()]) + timer + u32::from(l.linked.get());
-        if differ(&REFCNT_OTHER, ObjRef::of(i), l.lle_refcnt.get(), holders) {
-            return false;
-        }
-    }
-    let mut idle = Idle::default();
-    others_agree(k, &st.inms, &c.inm, &mut idle.inms, |m| m.refcount.get())
-        && others_agree(k, &st.ifmas, &c.ifma, &mut idle.ifmas, |m| m.ifma_refcount.get())
-        && others_agree(k, &st.bpfs, &c.bpf, &mut 0, |b| b.bif_refcnt.get())
-        && others_agree(k, &st.inps, &c.inp, &mut idle.inps, |p| p.inp_refcount.get())
-        && others_agree(k, &st.nodes, &c.node, &mut 0, |n| n.nd_refs.get())
-        && (!rest || at_home(k, on, w, &idle))
+/// What has no reference and does not wait for its grace period, although nobody is at it,
+/// and what waits and has one: a bit per slot.
+fn stranded<T, const N: usize>(slab: &Slab<T, N>, unheld: u64, waits: u64, handled: u64) -> u64 {
+    unheld & !(waits | handled) | slab.live() & !unheld & waits
 }
 
-/// What nobody holds: a bit per slot.
-#[derive(Default)]
-struct Idle {
-    inms: u64,
-    ifmas: u64,
-    inps: u64,
+/// What has no reference and is still found on its list.
+fn still_listed(unheld: u64, listed: u64, handled: u64) -> u64 {
+    unheld & listed & !handled
 }
 
-/// Compares the counters of a class of which nothing else is to be known, and notes which
-/// are 0.
-fn others_agree<T: Object, const N: usize>(
-    k: &K,
-    slab: &Slab<T, N>,
-    counts: &[u16; N],
-    idle: &mut u64,
-    counter: impl Fn(&T) -> u32,
-) -> bool {
-    for (i, o) in slab.iter() {
-        let detail = [counter(o), u32::from(counts[i.slot()])];
-        if detail[0] != detail[1] {
-            k.violate(&REFCNT_OTHER, ObjRef::of(i), NONE, detail);
-            return false;
-        }
-        *idle |= u64::from(detail[0] == 0) << i.slot();
+/// Looks at the sums, and at what nobody holds.
+fn compare(k: &K, on: &Listed, c: &Sums, w: &Waiting, hands: &InHands, rest: bool) -> bool {
+    let (st, u) = (&k.st, &c.unheld);
+    let well = c.agree()
+        && stranded(&st.ifnets, u.ifnets, w.ifnets, hands.ifnets) == 0
+        && stranded(&st.ifas, u.ifas, w.ifas, hands.ifas) == 0
+        && stranded(&st.nhops, u.nhops, w.nhops, hands.nhops) == 0
+        && stranded(&st.nhgrps, u.nhgrps, w.nhgrps, hands.nhgrps) == 0
+        && still_listed(u.nhops, on.nhops, hands.nhops) == 0
+        && still_listed(u.nhgrps, on.nhgrps, hands.nhgrps) == 0;
+    if !well {
+        say_what_differs(k, on, c, w, hands);
+        return false;
     }
-    true
+    !rest || at_home(k, on, w, c)
+}
+
+/// Reports the first object that [`compare`] has found something wrong with.
+#[cold]
+fn say_what_differs(k: &K, on: &Listed, c: &Sums, w: &Waiting, hands: &InHands) {
+    fn differ<T: Object, const N: usize>(
+        k: &K,
+        rule: &'static Rule,
+        slab: &Slab<T, N>,
+        sums: &[u16; N],
+        counter: impl Fn(&T) -> u32,
+        queued: Option<(u64, u64, u64, u64)>,
+    ) -> bool {
+        let (unheld, waits, handled, listed) = queued.unwrap_or_default();
+        let lost = queued.map_or(0, |_| stranded(slab, unheld, waits, handled));
+        let found = still_listed(unheld, listed, handled);
+        for (i, o) in slab.iter() {
+            let (me, counter, at) = (ObjRef::of(i), counter(o), i.slot());
+            let bit = |set: u64| set >> at & 1 != 0;
+            if sums[at] != 0 {
+                let holders = sums[at].wrapping_add(clamped(counter));
+                k.violate(rule, me, NONE, [counter, u32::from(holders)]);
+                return true;
+            }
+            if bit(lost) {
+                k.violate(&I03_QUEUED_ONCE, me, NONE, [counter, u32::from(bit(waits))]);
+                return true;
+            }
+            if bit(found) {
+                k.violate(&I03_QUEUED_ONCE, me, NONE, [0, 2]);
+                return true;
+            }
+        }
+        false
+    }
+    let (st, u) = (&k.st, &c.unheld);
+    let ifnets = Some((u.ifnets, w.ifnets, hands.ifnets, 0));
+    let ifas = Some((u.ifas, w.ifas, hands.ifas, 0));
+    let nhops = Some((u.nhops, w.nhops, hands.nhops, on.nhops));
+    let nhgrps = Some((u.nhgrps, w.nhgrps, hands.nhgrps, on.nhgrps));
+    let other = &REFCNT_OTHER;
+    let _ = differ(k, &I01_IF_REFCOUNT, &st.ifnets, &c.ifnet, |n| n.if_refcount.get(), ifnets)
+        || differ(k, &I02_IFA_REFCNT, &st.ifas, &c.ifa, |a| a.ifa_refcnt.get(), ifas)
+        || differ(k, &I03_NH_REFCNT, &st.nhops, &c.nhop, |n| n.nh_refcnt.get(), nhops)
+        || differ(k, &I03_NHG_REFCOUNT, &st.nhgrps, &c.nhg, |g| g.nhg_refcount.get(), nhgrps)
+        || differ(k, &I04_NDPR_REFCNT, &st.prefixes, &c.pr, |p| p.ndpr_refcnt.get(), None)
+        || differ(k, &I04_NDPR_ADDRCNT, &st.prefixes, &c.addrs, addrcnt, None)
+        || differ(k, &I05_DR_REFCNT, &st.routers, &c.dr, |d| d.refcnt.get(), None)
+        || differ(k, other, &st.dads, &c.dad, |d| d.dad_refcnt.get(), None)
+        || differ(k, other, &st.lles, &c.lle, |l| l.lle_refcnt.get(), None)
+        || differ(k, other, &st.inms, &c.inm, |m| m.refcount.get(), None)
+        || differ(k, other, &st.ifmas, &c.ifma, |m| m.ifma_refcount.get(), None)
+        || differ(k, other, &st.bpfs, &c.bpf, |b| b.bif_refcnt.get(), None)
+        || differ(k, other, &st.inps, &c.inp, |p| p.inp_refcount.get(), None)
+        || differ(k, other, &st.nodes, &c.node, |n| n.nd_refs.get(), None);
+}
+
+/// `ndpr_addrcnt`; one that is negative is as many as no prefix has.
+fn addrcnt(p: &NdPrefix) -> u32 {
+    p.ndpr_addrcnt.get() as u32
 }
 
 /// I16 and the second half of I7: at rest everything is where it belongs, or waits for its
 /// grace period.
-fn at_home(k: &K, on: &Listed, w: &Waiting, idle: &Idle) -> bool {
-    let st = &k.st;
-    let lost = |obj: ObjRef, what: u32| {
-        k.violate(&I16_LEAK, obj, NONE, [what, 0]);
+fn at_home(k: &K, on: &Listed, w: &Waiting, c: &Sums) -> bool {
+    let (st, met, unheld) = (&k.st, &c.met, &c.unheld);
+    let lost = |obj: Option<ObjRef>, what: u32| {
+        k.violate(&I16_LEAK, obj.unwrap_or_default(), NONE, [what, 0]);
         false
     };
-    let mut in_rib = 0u64;
-    for af in [Af::Inet, Af::Inet6] {
-        for rt in super::route_tables::table(k, af) {
-            in_rib |= 1 << rt.slot();
-        }
-    }
     const { assert!(NRTS <= 64) };
-    for (i, r) in st.rts.among(!in_rib | w.rts) {
-        let rib = in_rib >> i.slot() & 1 != 0;
+    for (i, r) in st.rts.among(!met.rib | w.rts) {
+        let rib = met.rib >> i.slot() & 1 != 0;
         if rib == (w.rts >> i.slot() & 1 != 0) {
-            return lost(ObjRef::of(i), u32::from(rib));
+            return lost(Some(ObjRef::of(i)), u32::from(rib));
         }
         if !rib && r.rte_flags.get() & RTF_UP != 0 {
             k.violate(&I07_RIB, ObjRef::of(i), NONE, [0, 2]);
             return false;
         }
     }
-    if let Some((i, _)) = st.nhops.iter().find(|(_, n)| !n.nh_finalized.get()) {
-        return lost(ObjRef::of(i), 2);
+    if met.raw_nhops != 0 {
+        return lost(st.nhops.first_among(met.raw_nhops), 2);
     }
-    for (i, d) in st.fds.iter() {
-        if d.fd_linked.get() == (w.fds >> i.slot() & 1 != 0) {
-            return lost(ObjRef::of(i), 3);
-        }
+    // One that is linked does not wait, and the other way round.
+    let fds = st.fds.live() & !(met.fds ^ w.fds);
+    if fds != 0 {
+        return lost(st.fds.first_among(fds), 3);
     }
     for (i, e) in st.exts.iter() {
         let ifp = e.ifp.get();
         let owned = st.ifnets.is_live(ifp) && st.ifnets.raw(ifp).if_afdata_inet6.get() == i;
         if !owned && w.exts >> i.slot() & 1 == 0 {
-            return lost(ObjRef::of(i), 4);
+            return lost(Some(ObjRef::of(i)), 4);
         }
     }
     for (i, e) in st.ifinfos.iter() {
         let ifp = e.ifp.get();
         if !st.ifnets.is_live(ifp) || st.ifnets.raw(ifp).if_afdata_inet.get() != i {
-            return lost(ObjRef::of(i), 5);
+            return lost(Some(ObjRef::of(i)), 5);
         }
     }
     for (i, l) in st.lles.iter() {
@@ -545,23 +585,24 @@ fn at_home(k: &K, on: &Listed, w: &Waiting, idle: &Idle) -> bool {
         if listed != l.linked.get()
             || !listed && l.lle_refcnt.get() == 0 && w.lles >> i.slot() & 1 == 0
         {
-            return lost(ObjRef::of(i), 6);
+            return lost(Some(ObjRef::of(i)), 6);
         }
     }
-    if let Some((i, _)) = st.inps.among(idle.inps & !w.inps).next() {
-        return lost(ObjRef::of(i), 7);
+    let inps = unheld.inps & !w.inps;
+    if inps != 0 {
+        return lost(st.inps.first_among(inps), 7);
     }
-    if let Some((i, _)) = st.inms.among(idle.inms).find(|(_, m)| !m.releasing.get()) {
-        return lost(ObjRef::of(i), 8);
+    if let Some((i, _)) = st.inms.among(unheld.inms).find(|(_, m)| !m.releasing.get()) {
+        return lost(Some(ObjRef::of(i)), 8);
     }
-    if let Some((i, _)) = st.ifmas.among(idle.ifmas & !w.ifmas).next() {
-        return lost(ObjRef::of(i), 9);
+    let ifmas = unheld.ifmas & !w.ifmas;
+    if ifmas != 0 {
+        return lost(st.ifmas.first_among(ifmas), 9);
     }
-    for (i, b) in st.bpfs.iter() {
-        let waits = w.bpfs >> i.slot() & 1 != 0;
-        if (b.bif_refcnt.get() == 0) != waits || waits == (on.bpfs >> i.slot() & 1 != 0) {
-            return lost(ObjRef::of(i), 10);
-        }
+    // Who has no reference waits, and who waits is on no list.
+    let bpfs = st.bpfs.live() & ((unheld.bpfs ^ w.bpfs) | !(w.bpfs ^ on.bpfs));
+    if bpfs != 0 {
+        return lost(st.bpfs.first_among(bpfs), 10);
     }
     true
 }

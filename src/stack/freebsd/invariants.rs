@@ -19,7 +19,7 @@ use super::subr_taskqueue::Task;
 use super::{K, at_rest, census, verbs};
 use crate::kern::callout::CalloutState;
 use crate::kern::cell::F;
-use crate::kern::slab::ObjRef;
+use crate::kern::slab::{ObjRef, all_null};
 use crate::program::Op;
 use crate::shadow::Rule;
 
@@ -139,7 +139,8 @@ pub fn address_replaced(k: &K, ifa: IfaId) {
 
 /// After boot.
 pub fn boot(k: &K) {
-    k.st.notes.digest.set(at_rest::digest(k));
+    let digest = lists::lists(k).map(|listed| at_rest::digest(k, &listed));
+    k.st.notes.digest.set(digest.unwrap_or_default());
 }
 
 /// After an operation.
@@ -151,7 +152,7 @@ pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
     if !at_rest::check(k, &listed) {
         return;
     }
-    let (digest, before) = (at_rest::digest(k), k.st.notes.digest.get());
+    let (digest, before) = (at_rest::digest(k, &listed), k.st.notes.digest.get());
     if let Some(errno) = errno
         && errno != 0
         && verbs::is_control(op.verb)
@@ -175,19 +176,20 @@ pub fn audit_end(k: &K) {
 /// I12 and I13, and I9 to I11 for those whose detach has returned.
 fn interfaces(k: &K, listed: &Listed, rest: bool) -> bool {
     let st = &k.st;
-    for (index, ifp) in st.ifindex_table.iter().enumerate().skip(1) {
-        let ifp = ifp.get();
-        if ifp.is_null() {
+    for (first, four) in st.ifindex_table.chunks(4).enumerate() {
+        if all_null(four) {
             continue;
         }
-        let ok = st.ifnets.is_live(ifp) && {
-            let n = st.ifnets.raw(ifp);
-            usize::from(n.if_index.get()) == index
-                && n.if_idxgen.get() == st.ifindex_gencnt[index].get()
-        };
-        if !ok {
-            k.violate(&I13_IFINDEX, ObjRef::of(ifp), NONE, [index as u32, 0]);
-            return false;
+        for (index, ifp) in (4 * first..).zip(four.iter().map(F::get)) {
+            let there = st.ifnets.is_live(ifp) && {
+                let n = st.ifnets.raw(ifp);
+                usize::from(n.if_index.get()) == index
+                    && n.if_idxgen.get() == st.ifindex_gencnt[index].get()
+            };
+            if !there && !ifp.is_null() && index != 0 {
+                k.violate(&I13_IFINDEX, ObjRef::of(ifp), NONE, [index as u32, 0]);
+                return false;
+            }
         }
     }
     let (was_dying, detached) = (st.notes.dying.get(), st.notes.detached.get());

@@ -116,7 +116,7 @@ impl<'k, T: Object, const N: usize> Kind<'k, T, N> {
         mut belongs: impl FnMut(&'k T) -> bool,
     ) -> Option<Place<T>> {
         let list = self.list as u32;
-        let mut prev = Place::Head;
+        let mut prev = Place::HEAD;
         let mut i = first;
         while !i.is_null() {
             let me = ObjRef::of(i);
@@ -132,7 +132,7 @@ impl<'k, T: Object, const N: usize> Kind<'k, T, N> {
                 return None;
             }
             *seen |= 1 << i.slot();
-            prev = Place::Next(i);
+            prev = Place::next(i);
             i = l.next.get();
         }
         Some(prev)
@@ -150,10 +150,7 @@ impl<'k, T: Object, const N: usize> Kind<'k, T, N> {
         if head.last.get() == end {
             return Some(());
         }
-        let at = match end {
-            Place::Next(i) => ObjRef::of(i),
-            _ => NONE,
-        };
+        let at = end.element().map_or(NONE, ObjRef::of);
         self.k.violate(&I22_LISTS, at, NONE, [self.list as u32, 2]);
         None
     }
