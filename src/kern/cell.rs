@@ -12,15 +12,30 @@ use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+/// So many references can be taken, one after the other, and given up again in the opposite
+/// order, without counting as stores.
+const OPEN: usize = 4;
+
+// A kernel never leaves its thread of the harness.
 thread_local! {
-    /// Stores to fields, on this thread of the harness: a kernel never leaves its own.
+    /// Stores to fields.
     static STORES: Cell<u64> = const { Cell::new(0) };
+    /// The counters that have been increased and are not counted as stores yet, because they
+    /// may be decreased again. Which counters they are matters, not where they are.
+    static INCREASED: [Cell<*const ()>; OPEN] =
+        const { [const { Cell::new(std::ptr::null()) }; OPEN] };
+    static INCREASED_LEN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts the stores to fields so far. Two equal counts mean that no field has changed in
-/// between; the numbers themselves mean nothing.
+/// Counts the stores to fields so far, but for references that were taken and given up
+/// again. Two equal counts mean that no field has changed in between; the numbers themselves
+/// mean nothing.
 #[inline]
 pub fn stores() -> u64 {
+    if INCREASED_LEN.get() != 0 {
+        INCREASED_LEN.set(0);
+        count_store();
+    }
     STORES.get()
 }
 
@@ -28,6 +43,30 @@ pub fn stores() -> u64 {
 #[inline]
 pub(super) fn count_store() {
     STORES.set(STORES.get().wrapping_add(1));
+}
+
+/// `counter` has been increased.
+#[inline]
+fn count_increase(counter: *const ()) {
+    let n = INCREASED_LEN.get();
+    if n < OPEN {
+        INCREASED.with(|open| open[n].set(counter));
+        INCREASED_LEN.set(n + 1);
+    } else {
+        count_store();
+    }
+}
+
+/// `counter` has been decreased: if it is the last one that was increased, nothing has
+/// changed.
+#[inline]
+fn count_decrease(counter: *const ()) {
+    let n = INCREASED_LEN.get();
+    if n != 0 && n <= OPEN && INCREASED.with(|open| open[n - 1].get()) == counter {
+        INCREASED_LEN.set(n - 1);
+    } else {
+        count_store();
+    }
 }
 
 /// A shared, mutable, plain field: [`Cell`] with value semantics for `Clone`, `Eq`,
@@ -124,7 +163,8 @@ impl<T: Counter> F<T> {
     #[inline]
     pub fn inc(&self) -> T {
         let v = self.get().plus_one();
-        self.set(v);
+        count_increase(std::ptr::from_ref(self).cast());
+        self.0.set(v);
         v
     }
 
@@ -132,7 +172,8 @@ impl<T: Counter> F<T> {
     #[inline]
     pub fn dec(&self) -> T {
         let v = self.get().minus_one();
-        self.set(v);
+        count_decrease(std::ptr::from_ref(self).cast());
+        self.0.set(v);
         v
     }
 }
@@ -215,6 +256,27 @@ mod tests {
         assert!(counted(&|| f.set(3)), "the same value");
         assert!(counted(&|| _ = f.inc()) && counted(&|| _ = f.dec()) && counted(&|| f.zero()));
         assert!(!counted(&|| _ = f.get()) && !counted(&|| _ = f.clone()));
+    }
+
+    #[test]
+    fn references_that_are_given_up_again_are_no_stores() {
+        let f: [F<u32>; 6] = std::array::from_fn(|_| F::new(3));
+        let counted = |changes: &[(usize, i8)]| {
+            let before = stores();
+            for &(i, by) in changes {
+                if by > 0 { f[i].inc() } else { f[i].dec() };
+            }
+            stores() != before
+        };
+        assert!(!counted(&[(0, 1), (0, -1)]));
+        assert!(!counted(&[(0, 1), (1, 1), (1, -1), (2, 1), (2, -1), (0, -1)]));
+        assert!(!counted(&[(0, 1), (0, 1), (0, -1), (0, -1)]), "twice the same");
+        assert!(counted(&[(0, 1), (1, -1)]), "another one's");
+        assert!(counted(&[(0, 1), (1, 1), (1, -1)]), "one is kept");
+        assert!(counted(&[(0, -1), (0, 1)]), "in between it was given up");
+        let many = [(0, 1), (1, 1), (2, 1), (3, 1), (4, 1), (5, 1)];
+        let back = many.map(|(i, _)| (i, -1));
+        assert!(counted(&[many, back].concat()), "more than are remembered");
     }
 
     #[test]
