@@ -140,7 +140,7 @@ const AT_REST: &[Corruption] = &[
     (&inv::I5_LISTS, [0, 1], |w| w.k[w.b].ia_link.prev.set(w.k[w.a].ia_link.prev.get())),
     (&inv::I5_LISTS, [0, 1], |w| w.k[w.b].ia_link.next.set(w.a)),
     (&inv::I5_LISTS, [0, 3], |w| w.k[w.a].ifa_link.next.set(w.a)),
-    (&inv::I5_LISTS, [0, 3], |w| w.k[w.a].ifa_link.prev.set(Place::Null)),
+    (&inv::I5_LISTS, [0, 3], |w| w.k[w.a].ifa_link.prev.set(Place::NULL)),
     (&inv::I5_LISTS, [0, 3], |w| w.k[w.a].ifa_ifp.set(w.em1)),
     (&inv::I5_LISTS, [0, 4], |w| assert!(w.k.st.in_ifaddrhead.remove(w.a, |i| &w.k[i].ia_link))),
     (&inv::I5_LISTS, [0, 4], |w| {
@@ -149,7 +149,7 @@ const AT_REST: &[Corruption] = &[
     (&inv::I5_LISTS, [0, 4], |w| w.k[w.a].implicit.set(false)),
     (&inv::I6_HASH, [ANY, 0], |w| w.k[w.a].ia_addr.set(Sin::inet(0x0a00_0002))),
     (&inv::I6_HASH, [ANY, 0], |w| w.k[w.a].ia_addr.set(Sin::default())),
-    (&inv::I6_HASH, [ANY, 0], |w| w.k[w.a].ia_hash.prev.set(Place::Null)),
+    (&inv::I6_HASH, [ANY, 0], |w| w.k[w.a].ia_hash.prev.set(Place::NULL)),
     (&inv::I6_HASH, [ANY, 0], |w| w.k[w.a].ia_hash.next.set(w.a)),
     (&inv::I6_HASH, [ANY, 1], |w| {
         add_address(&w.k, w.em0, 0x0a00_0001, mask(24));

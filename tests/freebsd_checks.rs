@@ -284,9 +284,9 @@ const AT_REST: &[Corruption] = &[
     (&inv::I19_ONE_INSTANCE, [16, V4 as u32], |w| w.k[w.fd].subscribed.set(false)),
     (&inv::I19_SLOTS, [0, 0], |w| {
         let d = &w.k[w.fd];
-        let free = (0..NFIBNH).find(|&i| d.nh_ref[i].get() == 0).expect("a free slot");
+        let free = (0..NFIBNH).find(|&i| d.slot_refs(i) == 0).expect("a free slot");
         d.nh_idx[free].set(NhRef::Null);
-        d.nh_ref[free].set(1);
+        d.ref_slot(free);
     }),
     (&inv::I20_FIB_EQUALS_RIB, [ANY, ANY], |w| {
         w.k[w.fd].table_len.dec();
@@ -314,19 +314,17 @@ const AT_REST: &[Corruption] = &[
         w.k.callout_reset(&w.k[w.fd].fd_callout, 1000);
     }),
     (&inv::I22_LISTS, [List::Addrhead as u32, 0], |w| w.k[w.a4].ifa_ifp.set(w.ng)),
-    (&inv::I22_LISTS, [List::Addrhead as u32, 0], |w| w.k[w.a4].ifa_link.prev.set(Place::Null)),
+    (&inv::I22_LISTS, [List::Addrhead as u32, 0], |w| w.k[w.a4].ifa_link.prev.set(Place::NULL)),
     (&inv::I22_LISTS, [List::Addrhead as u32, 1], |w| {
         // Its last one is followed by itself.
-        let last = match w.k[w.ep].if_addrhead.last.get() {
-            Place::Next(i) => i,
-            _ => panic!("epair0a has addresses"),
-        };
+        let last = w.k[w.ep].if_addrhead.last.get();
+        let last = last.element().expect("epair0a has addresses");
         w.k[last].ifa_link.next.set(last);
     }),
     (&inv::I22_LISTS, [List::Addrhead as u32, 2], |w| {
-        w.k[w.ep].if_addrhead.last.set(Place::Head);
+        w.k[w.ep].if_addrhead.last.set(Place::HEAD);
     }),
-    (&inv::I22_LISTS, [List::Prefix as u32, 0], |w| w.k[w.pr].ndpr_entry.prev.set(Place::Null)),
+    (&inv::I22_LISTS, [List::Prefix as u32, 0], |w| w.k[w.pr].ndpr_entry.prev.set(Place::NULL)),
     (&inv::I22_LISTS, [List::Nhops as u32, 0], |w| w.k[w.nh].nh_linked.set(1)),
     (&inv::I22_DEAD_ON_LIST, [List::Addrhead as u32, 0], |w| w.k.st.ifas.free(w.a4)),
     (&inv::I22_DEAD_ON_LIST, [List::Prefix as u32, 0], |w| w.k.st.prefixes.free(w.pr)),
@@ -350,10 +348,10 @@ fn stale_fib(w: &World) {
     let ifa = k[w.tun].if_addr.get();
     assert!(k[w.tun].if_addrhead.remove(ifa, |i| &k[i].ifa_link));
     let d = &k[w.fd];
-    let free = (0..NFIBNH).find(|&i| d.nh_ref[i].get() == 0).expect("a free slot");
+    let free = (0..NFIBNH).find(|&i| d.slot_refs(i) == 0).expect("a free slot");
     d.number_nhops.set(NFIBNH as u16);
     d.nh_idx[free].set(NhRef::Nh(nh));
-    d.nh_ref[free].set(1);
+    d.ref_slot(free);
     assert!(k.st.v_ifnet.remove(w.tun, |i| &k[i].if_link));
     on(&k[w.tun].if_flags, IFF_DYING);
 }

@@ -264,7 +264,11 @@ mod tests {
         let counted = |changes: &[(usize, i8)]| {
             let before = stores();
             for &(i, by) in changes {
-                if by > 0 { f[i].inc() } else { f[i].dec() };
+                if by > 0 {
+                    f[i].inc()
+                } else {
+                    f[i].dec()
+                };
             }
             stores() != before
         };

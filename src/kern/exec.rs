@@ -73,8 +73,18 @@ const LEFT_BY_OPS: usize = LEFT_BY_SPAWNED + 1;
 /// Runs a program from boot to audit. A function of its arguments alone.
 pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
     prepare(k, p, cfg);
+    let scratch = if cfg.measure { k.scratch.take() } else { None };
     let kernel = &*k;
-    let state = Driver::new(kernel, |job| S::thread(kernel, job)).drive(p, cfg);
+    let mut driver = Driver::new(kernel, |job| S::thread(kernel, job));
+    if cfg.measure {
+        driver.before = Some(scratch.unwrap_or_else(|| Box::new(kernel.st.clone())));
+    }
+    let state = driver.drive(p, cfg);
+    let scratch = driver.before.take();
+    drop(driver);
+    if scratch.is_some() {
+        k.scratch = scratch;
+    }
     Outcome {
         violation: k.cx.violation(),
         fault: k.cx.fault(),
@@ -110,7 +120,7 @@ pub fn run_to_rest<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) {
     prepare(k, p, cfg);
     let kernel = &*k;
     let mut driver = Driver::new(kernel, |job| S::thread(kernel, job));
-    driver.operations(p, cfg);
+    driver.operations(p);
 }
 
 /// Which detail [`rules::DEADLOCK`] has when threads are left that nothing will wake.
@@ -153,7 +163,7 @@ where
     /// The whole run; returns early when a finding ends it. What is returned is
     /// [`Outcome::state`].
     fn drive(&mut self, p: &Program, cfg: Config) -> Option<u64> {
-        self.operations(p, cfg);
+        self.operations(p);
         if self.k.cx.stopped() {
             return None;
         }
@@ -163,8 +173,10 @@ where
     }
 
     /// The operations, until every thread has finished.
-    fn operations(&mut self, p: &Program, cfg: Config) {
-        self.before = cfg.measure.then(|| Box::new(self.k.st.clone()));
+    fn operations(&mut self, p: &Program) {
+        if let Some(b) = &mut self.before {
+            S::restore(b, &self.k.st);
+        }
         for (i, op) in p.ops.iter().enumerate() {
             self.issue(i as u8, op);
             if self.k.cx.stopped() {

@@ -66,6 +66,8 @@ pub struct Kernel<S: Stack> {
     cx: Ctx,
     /// State after boot, for 1, 2, ... CPUs.
     boot: Vec<S::State>,
+    /// The memory of a state, for runs that compare theirs with an earlier one.
+    scratch: Option<Box<S::State>>,
     /// Threads to be started when the current one is switched away from.
     spawns: RefCell<Vec<(S::Job, u8, u8)>>,
     has_spawns: Cell<bool>,
@@ -83,6 +85,7 @@ impl<S: Stack> Kernel<S> {
             st: S::State::default(),
             cx: Ctx::new(S::locks()),
             boot: Vec::new(),
+            scratch: None,
             spawns: RefCell::default(),
             has_spawns: Cell::new(false),
         };

@@ -163,7 +163,7 @@ fn contents(k: &K) -> bool {
             let r = st.rts.raw(rt);
             let slot = usize::from(e.slot) % NFIBNH;
             if e.dst() != r.rt_dst.get()
-                || d.nh_ref[slot].get() == 0
+                || d.slot_refs(slot) == 0
                 || d.nh_idx[slot].get() != r.rt_nhop.get()
             {
                 k.violate(&I20_FIB_EQUALS_RIB, me, ObjRef::of(rt), [n as u32, u32::MAX]);

@@ -111,7 +111,7 @@ fn fib_ref_slot(k: &K, f: &FibData, nh: NhRef, idx: usize) -> bool {
         f.hit_nhops.set(true);
         return false;
     }
-    if f.nh_ref[idx].inc() == 1 {
+    if f.ref_slot(idx) == 1 {
         nhop_ref_any(k, nh);
         f.nh_idx[idx].set(nh);
     }
@@ -121,7 +121,7 @@ fn fib_ref_slot(k: &K, f: &FibData, nh: NhRef, idx: usize) -> bool {
 /// `fib_unref_nhop`.
 fn fib_unref_nhop(k: &K, fd: FdId, nh: NhRef) {
     let idx = get_nhop_idx(k, nh);
-    if k[fd].nh_ref[idx].dec() == 0 {
+    if k[fd].unref_slot(idx) == 0 {
         fib_schedule_release_nhop(k, fd, idx);
     }
 }
@@ -134,7 +134,7 @@ fn fib_schedule_release_nhop(k: &K, fd: FdId, idx: usize) {
         net_epoch_call(k, Callback::ReleaseNhop(k[fd].nh_idx[idx].get()));
     } else if !k.on(d::FIB_RELEASE_NHOP_LEAK) {
         // The slot keeps it until the instance goes, which is soon.
-        k[fd].nh_ref[idx].inc();
+        k[fd].ref_slot(idx);
         schedule_fd_rebuild(k, fd);
     }
 }
@@ -414,15 +414,14 @@ pub async fn destroy_fd_instance_epoch(k: &K, fd: FdId) {
     if k[fd].algo_data.get() {
         flm_destroy_cb(k, fd);
     }
-    let slots = usize::from(k[fd].number_nhops.get()).min(NFIBNH);
-    for (nh, count) in k[fd].nh_idx[..slots].iter().zip(&k[fd].nh_ref) {
-        if count.get() != 0 {
-            let last = release_any(k, nh.get());
-            // The slot has given its reference up.
-            count.set(0);
-            if last {
-                free_last_any(k, nh.get()).await;
-            }
+    let f = &k[fd];
+    for slot in f.slots().filter(|&slot| f.slot_refs(slot) != 0) {
+        let nh = f.nh_idx[slot].get();
+        let last = release_any(k, nh);
+        // The slot has given its reference up.
+        f.clear_slot(slot);
+        if last {
+            free_last_any(k, nh).await;
         }
     }
     fib_unref_algo(k, k[fd].fd_flm.get(), k[fd].af.get()).await;

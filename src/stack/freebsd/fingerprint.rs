@@ -317,7 +317,7 @@ impl Walk<'_> {
             self.put(self.k.now().saturating_sub(d.diverge_time.get()));
         }
         for slot in d.slots() {
-            self.put((slot as u64) << 8 | u64::from(d.nh_ref[slot].get()));
+            self.put((slot as u64) << 8 | u64::from(d.slot_refs(slot)));
             self.nh(d.nh_idx[slot].get());
         }
         for e in &d.table[..usize::from(d.table_len.get()).min(TABLE)] {

@@ -107,32 +107,46 @@ pub struct FibData {
     pub nh_idx: [F<NhRef>; NFIBNH],
     /// `nh_ref_table->refcnt`: prefixes that use each slot; one nexthop reference while
     /// not zero.
-    pub nh_ref: [F<u8>; NFIBNH],
+    nh_ref: [F<u8>; NFIBNH],
+    /// Which of them are not zero, a bit each: every check asks for them, and few are.
+    nh_used: F<u64>,
     /// The lockless module's copy, in key order.
     pub table: [F<FibEntry>; TABLE],
     /// How many entries it has.
     pub table_len: F<u8>,
 }
 
-/// Which bytes are not zero: a bit each.
-const fn nonzero_bytes(bytes: u64) -> u64 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    // Bit 7 of each byte, then those eight bits side by side.
-    let high = (((bytes & LOW) + LOW) | bytes) & !LOW;
-    (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
 impl FibData {
-    /// The slots of `nh_idx` that are in use, in order. Every check asks for them, and few
-    /// are: eight are looked at at once.
+    /// How many prefixes use a slot.
+    pub fn slot_refs(&self, slot: usize) -> u8 {
+        self.nh_ref[slot].get()
+    }
+
+    /// Counts one more prefix that uses a slot; how many do now.
+    pub fn ref_slot(&self, slot: usize) -> u8 {
+        self.nh_used.set(self.nh_used.get() | 1 << slot);
+        self.nh_ref[slot].inc()
+    }
+
+    /// Counts one less; how many still do.
+    pub fn unref_slot(&self, slot: usize) -> u8 {
+        let left = self.nh_ref[slot].dec();
+        let others = self.nh_used.get() & !(1 << slot);
+        // One that was not in use wraps, as a kernel's counter does, and is.
+        self.nh_used.set(others | u64::from(left != 0) << slot);
+        left
+    }
+
+    /// A slot is not used any more.
+    pub fn clear_slot(&self, slot: usize) {
+        self.nh_ref[slot].set(0);
+        self.nh_used.set(self.nh_used.get() & !(1 << slot));
+    }
+
+    /// The slots of `nh_idx` that are in use, in order.
     pub fn slots(&self) -> impl Iterator<Item = usize> {
         const { assert!(NFIBNH == 64) };
-        let n = usize::from(self.number_nhops.get()).min(NFIBNH).next_multiple_of(8);
-        let mut left = 0u64;
-        for (chunk, counts) in self.nh_ref[..n].chunks_exact(8).enumerate() {
-            let counts = u64::from_le_bytes(std::array::from_fn(|i| counts[i].get()));
-            left |= nonzero_bytes(counts) << (8 * chunk);
-        }
+        let mut left = self.nh_used.get();
         std::iter::from_fn(move || {
             let slot = left.trailing_zeros() as usize;
             (left != 0).then(|| {
@@ -174,6 +188,7 @@ impl Default for FibData {
             algo_data: F::default(),
             nh_idx: std::array::from_fn(|_| F::default()),
             nh_ref: std::array::from_fn(|_| F::default()),
+            nh_used: F::default(),
             table: std::array::from_fn(|_| F::default()),
             table_len: F::default(),
         }
@@ -212,12 +227,14 @@ impl Zero for FibData {
             algo_data,
             nh_idx,
             nh_ref,
+            nh_used,
             table,
             table_len,
         } = self;
         let slots = usize::from(number_nhops.get()).min(NFIBNH);
         nh_idx[..slots].iter().for_each(Zero::zero);
         nh_ref[..slots].iter().for_each(Zero::zero);
+        nh_used.zero();
         table[..usize::from(table_len.get()).min(TABLE)].iter().for_each(Zero::zero);
         number_nhops.zero();
         table_len.zero();
@@ -249,14 +266,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_in_use_are_found_wherever_they_are() {
+    fn the_slots_in_use_are_those_whose_counter_is_not_zero() {
         let d = FibData::default();
-        d.number_nhops.set(NFIBNH as u16);
-        for slots in [&[][..], &[0], &[63], &[7, 8], &[0, 1, 15, 16, 40, 62, 63]] {
-            for (i, count) in d.nh_ref.iter().enumerate() {
-                count.set(if slots.contains(&i) { [1, 128, 255][i % 3] } else { 0 });
-            }
-            assert_eq!(d.slots().collect::<Vec<_>>(), slots);
+        let in_use = || (0..NFIBNH).filter(|&i| d.nh_ref[i].get() != 0).collect::<Vec<_>>();
+        for slot in [63, 0, 7, 8, 8, 40] {
+            d.ref_slot(slot);
+            assert_eq!(d.slots().collect::<Vec<_>>(), in_use());
         }
+        for slot in [8, 63, 8, 1] {
+            d.unref_slot(slot);
+            assert_eq!(d.slots().collect::<Vec<_>>(), in_use());
+        }
+        assert_eq!(in_use(), [0, 1, 7, 40], "the last one wrapped");
+        d.clear_slot(1);
+        assert_eq!(d.slots().collect::<Vec<_>>(), in_use());
+        d.number_nhops.set(NFIBNH as u16);
+        d.zero();
+        assert_eq!((d.slots().count(), in_use().len()), (0, 0));
     }
 }
