@@ -197,8 +197,8 @@ where
             Some(fiber) => {
                 k.cx.issued(fiber, i);
                 let errno = self.poll_all(Some(fiber));
-                self.check(op, errno.filter(|_| quiet));
-                self.count_change();
+                let checked = self.check(op, errno.filter(|_| quiet));
+                self.count_change(checked);
             }
             None => k.cx.bump(|c| c.refused += 1),
         }
@@ -217,30 +217,34 @@ where
     }
 
     /// The stack's checks after `op`. `errno` is its result, if it has finished and was
-    /// alone; a thread that is left means that it was not.
-    fn check(&mut self, op: &Op, errno: Option<i32>) {
+    /// alone; a thread that is left means that it was not. Whether there was anything to
+    /// check.
+    fn check(&mut self, op: &Op, errno: Option<i32>) -> bool {
         self.unchecked = false;
         if self.k.cx.stopped() {
-            return;
+            return false;
         }
         let rest = self.k.cx.at_rest();
         let errno = errno.filter(|_| rest);
-        // An operation that was alone and has stored nothing, as every third: at rest all was
+        // An operation that was alone and has stored nothing, as two of five: at rest all was
         // well before it, and is as it was.
         if errno.is_some() && self.passed == Some(stores()) {
-            return;
+            return false;
         }
         S::after_op(self.k, op, errno, rest);
         self.passed = (rest && self.k.cx.violation().is_none()).then(stores);
+        true
     }
 
-    /// Counts the operation if the state is not what it was before.
-    fn count_change(&mut self) {
+    /// Counts the operation if the state is not what it was before. If it is not checked, it
+    /// must be.
+    fn count_change(&mut self, checked: bool) {
         let k = self.k;
         if let Some(b) = &mut self.before
             && !k.cx.stopped()
             && **b != k.st
         {
+            assert!(checked, "harness: the state has changed, and no field F was stored to");
             k.cx.bump(|c| c.changed += 1);
             S::restore(b, &k.st);
         }
@@ -264,7 +268,7 @@ where
         match k.cx.any_blocked() {
             Some(f) => self.deadlock(u32::from(f), Left::Operations),
             // Nothing has moved since the check after the last operation, mostly.
-            None if self.unchecked => self.check(&Op::default(), None),
+            None if self.unchecked => _ = self.check(&Op::default(), None),
             None => {}
         }
     }

@@ -101,11 +101,10 @@ impl<T: Copy, const N: usize> Clone for Fifo<T, N> {
 
     // A state is cloned before every run, mostly with nothing in here.
     fn clone_from(&mut self, o: &Self) {
-        for (to, from) in self.slots.iter().zip(o.iter()) {
-            to.set(Some(from));
+        for (to, from) in self.slots.iter_mut().zip(o.iter()) {
+            *to = F::new(Some(from));
         }
-        self.start.set(0);
-        self.len.set(o.len.get());
+        (self.start, self.len) = (F::new(0), o.len.clone());
     }
 }
 

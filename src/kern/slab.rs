@@ -272,11 +272,10 @@ impl<T: Clone, const N: usize> Slab<T, N> {
     pub fn restore(&mut self, o: &Self) {
         for slot in slots_of(self.differ(o)) {
             self.slots[slot].clone_from(&o.slots[slot]);
-            self.generation[slot].set(o.generation[slot].get());
-            self.tenants[slot].set(o.tenants[slot].get());
+            self.generation[slot] = o.generation[slot].clone();
+            self.tenants[slot] = o.tenants[slot].clone();
         }
-        self.live.set(o.live.get());
-        self.touched.set(o.touched.get());
+        (self.live, self.touched) = (o.live.clone(), o.touched.clone());
     }
 }
 

@@ -152,7 +152,9 @@ pub struct Proposal {
 
 /// A model of a network stack.
 pub trait Stack: Sized + 'static {
-    /// The state: plain, cloneable, comparable at rest.
+    /// The state: plain, cloneable, comparable at rest. All that changes in it is in fields
+    /// [`F`](crate::kern::cell::F): an operation that was alone and has stored to none of them
+    /// is not checked.
     type State: Default + Clone + PartialEq;
     /// Kernel threads and teardown steps.
     type Job: Copy;
@@ -192,7 +194,8 @@ pub trait Stack: Sized + 'static {
     fn thread(k: &Kernel<Self>, job: Job<Self::Job>) -> impl Future<Output = i32>;
     /// Checks after an operation. `errno` is its result when nothing else ran
     /// meanwhile; `rest` says that no thread is alive. It is not asked again before a
-    /// thread has run.
+    /// thread has run; nor after an operation that was alone and has changed nothing, see
+    /// [`Stack::State`].
     fn after_op(k: &Kernel<Self>, op: &Op, errno: Option<i32>, rest: bool);
     /// What threads that wait when the program ends are waiting for the user to do, and the
     /// CPU that it is done on: a device closed, for example. `None`: nothing; then they wait

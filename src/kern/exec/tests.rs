@@ -204,6 +204,43 @@ fn what_runs_at_the_end_is_checked_and_nothing_is_checked_twice() {
 }
 
 #[test]
+fn an_operation_that_was_alone_and_has_stored_nothing_is_not_checked() {
+    let (looks, stores) = (op(&[MightSleep, Return(2)]), op(&[Promise(0), Return(7)]));
+    let ran = run_behind(&[stores.clone(), looks.clone(), looks, stores], &[&[]]).clean();
+    assert_eq!(ran.checks, [(Some(7), true), (Some(7), true)]);
+}
+
+#[test]
+fn an_operation_that_has_stored_nothing_is_checked_before_anything_has_passed() {
+    let ran = run(&[op(&[Return(2)]), op(&[Return(3)])]).clean();
+    assert_eq!(ran.checks, [(Some(2), true)]);
+    // Nor does a check pass while a thread is alive.
+    let ran = run(&[op(&[Yield("y")]).park(1, 2), op(&[]), op(&[]), op(&[Wakeup])]).clean();
+    let still_alive = [(None, false); 3];
+    assert_eq!(ran.checks, [&still_alive[..], &[(None, true), (Some(0), true)]].concat());
+}
+
+#[test]
+fn an_operation_in_which_time_passes_is_checked() {
+    let ops = [op(&[MakeOwner, Arm(5)]), op(&[Fire, Return(1)]), op(&[Return(2)])];
+    let ran = run_behind(&ops, &[&[]]).clean();
+    assert_eq!(ran.checks, [(Some(0), true), (Some(1), true)]);
+}
+
+#[test]
+fn after_a_violation_that_does_not_end_the_run_everything_is_checked() {
+    let ran = run_to_fault(&[op(&[CritEnter]), op(&[Return(1)]), op(&[Return(2)])]);
+    assert_eq!(ran.checks.len(), 3, "{:?}", ran.checks);
+}
+
+#[test]
+#[should_panic = "no field F was stored to"]
+fn a_change_of_what_is_no_field_is_noticed_when_changes_are_counted() {
+    let cfg = Config { measure: true, ..Config::default() };
+    run_with(&[op(&[]), op(&[Say("something")])], &[], cfg);
+}
+
+#[test]
 fn an_operation_for_which_there_is_no_thread_is_refused_and_counted() {
     let mut ops = vec![op(&[Yield("y")]).park(1, 40); AT_ONCE];
     ops.push(op(&[Say("refused")]));
