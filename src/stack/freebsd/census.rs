@@ -452,29 +452,52 @@ pub fn released_ifp(k: &K, m: &InMulti) -> IfId {
     }
 }
 
-/// What has no reference and does not wait for its grace period, although nobody is at it,
-/// and what waits and has one: a bit per slot.
-fn stranded<T, const N: usize>(slab: &Slab<T, N>, unheld: u64, waits: u64, handled: u64) -> u64 {
-    unheld & !(waits | handled) | slab.live() & !unheld & waits
+/// What is known of a class whose objects are freed after a grace period: a bit per slot.
+#[derive(Clone, Copy, Default)]
+struct FreedLater {
+    /// The counter is 0.
+    unheld: u64,
+    /// It waits for its grace period.
+    waits: u64,
+    /// A thread has it in hand.
+    handled: u64,
+    /// It is on the list by which it is found, where that holds no reference.
+    listed: u64,
 }
 
-/// What has no reference and is still found on its list.
-fn still_listed(unheld: u64, listed: u64, handled: u64) -> u64 {
-    unheld & listed & !handled
+impl FreedLater {
+    /// Of the living ones, those that have no reference and do not wait although nobody is at
+    /// them, and those that wait and have one.
+    fn stranded(self, live: u64) -> u64 {
+        self.unheld & !(self.waits | self.handled) | live & !self.unheld & self.waits
+    }
+
+    /// Those that have no reference and can still be found.
+    fn still_listed(self) -> u64 {
+        self.unheld & self.listed & !self.handled
+    }
+}
+
+/// That of interfaces, addresses, nexthops and groups.
+fn freed_later(on: &Listed, c: &Sums, w: &Waiting, hands: &InHands) -> [FreedLater; 4] {
+    let of = |unheld, waits, handled, listed| FreedLater { unheld, waits, handled, listed };
+    let u = &c.unheld;
+    [
+        of(u.ifnets, w.ifnets, hands.ifnets, 0),
+        of(u.ifas, w.ifas, hands.ifas, 0),
+        of(u.nhops, w.nhops, hands.nhops, on.nhops),
+        of(u.nhgrps, w.nhgrps, hands.nhgrps, on.nhgrps),
+    ]
 }
 
 /// Looks at the sums, and at what nobody holds.
 fn compare(k: &K, on: &Listed, c: &Sums, w: &Waiting, hands: &InHands, rest: bool) -> bool {
-    let (st, u) = (&k.st, &c.unheld);
-    let well = c.agree()
-        && stranded(&st.ifnets, u.ifnets, w.ifnets, hands.ifnets) == 0
-        && stranded(&st.ifas, u.ifas, w.ifas, hands.ifas) == 0
-        && stranded(&st.nhops, u.nhops, w.nhops, hands.nhops) == 0
-        && stranded(&st.nhgrps, u.nhgrps, w.nhgrps, hands.nhgrps) == 0
-        && still_listed(u.nhops, on.nhops, hands.nhops) == 0
-        && still_listed(u.nhgrps, on.nhgrps, hands.nhgrps) == 0;
-    if !well {
-        say_what_differs(k, on, c, w, hands);
+    let st = &k.st;
+    let later = freed_later(on, c, w, hands);
+    let live = [st.ifnets.live(), st.ifas.live(), st.nhops.live(), st.nhgrps.live()];
+    let wrong = |(later, live): (&FreedLater, u64)| later.stranded(live) | later.still_listed();
+    if !c.agree() || later.iter().zip(live).map(wrong).fold(0, |any, wrong| any | wrong) != 0 {
+        say_what_differs(k, c, later);
         return false;
     }
     !rest || at_home(k, on, w, c)
@@ -482,57 +505,49 @@ fn compare(k: &K, on: &Listed, c: &Sums, w: &Waiting, hands: &InHands, rest: boo
 
 /// Reports the first object that [`compare`] has found something wrong with.
 #[cold]
-fn say_what_differs(k: &K, on: &Listed, c: &Sums, w: &Waiting, hands: &InHands) {
+fn say_what_differs(k: &K, c: &Sums, later: [FreedLater; 4]) {
     fn differ<T: Object, const N: usize>(
         k: &K,
         rule: &'static Rule,
         slab: &Slab<T, N>,
         sums: &[u16; N],
         counter: impl Fn(&T) -> u32,
-        queued: Option<(u64, u64, u64, u64)>,
+        later: FreedLater,
     ) -> bool {
-        let (unheld, waits, handled, listed) = queued.unwrap_or_default();
-        let lost = queued.map_or(0, |_| stranded(slab, unheld, waits, handled));
-        let found = still_listed(unheld, listed, handled);
         for (i, o) in slab.iter() {
             let (me, counter, at) = (ObjRef::of(i), counter(o), i.slot());
             let bit = |set: u64| set >> at & 1 != 0;
-            if sums[at] != 0 {
-                let holders = sums[at].wrapping_add(clamped(counter));
-                k.violate(rule, me, NONE, [counter, u32::from(holders)]);
-                return true;
-            }
-            if bit(lost) {
-                k.violate(&I03_QUEUED_ONCE, me, NONE, [counter, u32::from(bit(waits))]);
-                return true;
-            }
-            if bit(found) {
-                k.violate(&I03_QUEUED_ONCE, me, NONE, [0, 2]);
-                return true;
-            }
+            let (rule, detail) = if sums[at] != 0 {
+                (rule, [counter, u32::from(sums[at].wrapping_add(clamped(counter)))])
+            } else if bit(later.stranded(slab.live())) {
+                (&I03_QUEUED_ONCE, [counter, u32::from(bit(later.waits))])
+            } else if bit(later.still_listed()) {
+                (&I03_QUEUED_ONCE, [0, 2])
+            } else {
+                continue;
+            };
+            k.violate(rule, me, NONE, detail);
+            return true;
         }
         false
     }
-    let (st, u) = (&k.st, &c.unheld);
-    let ifnets = Some((u.ifnets, w.ifnets, hands.ifnets, 0));
-    let ifas = Some((u.ifas, w.ifas, hands.ifas, 0));
-    let nhops = Some((u.nhops, w.nhops, hands.nhops, on.nhops));
-    let nhgrps = Some((u.nhgrps, w.nhgrps, hands.nhgrps, on.nhgrps));
-    let other = &REFCNT_OTHER;
+    let st = &k.st;
+    let [ifnets, ifas, nhops, nhgrps] = later;
+    let (other, none) = (&REFCNT_OTHER, FreedLater::default());
     let _ = differ(k, &I01_IF_REFCOUNT, &st.ifnets, &c.ifnet, |n| n.if_refcount.get(), ifnets)
         || differ(k, &I02_IFA_REFCNT, &st.ifas, &c.ifa, |a| a.ifa_refcnt.get(), ifas)
         || differ(k, &I03_NH_REFCNT, &st.nhops, &c.nhop, |n| n.nh_refcnt.get(), nhops)
         || differ(k, &I03_NHG_REFCOUNT, &st.nhgrps, &c.nhg, |g| g.nhg_refcount.get(), nhgrps)
-        || differ(k, &I04_NDPR_REFCNT, &st.prefixes, &c.pr, |p| p.ndpr_refcnt.get(), None)
-        || differ(k, &I04_NDPR_ADDRCNT, &st.prefixes, &c.addrs, addrcnt, None)
-        || differ(k, &I05_DR_REFCNT, &st.routers, &c.dr, |d| d.refcnt.get(), None)
-        || differ(k, other, &st.dads, &c.dad, |d| d.dad_refcnt.get(), None)
-        || differ(k, other, &st.lles, &c.lle, |l| l.lle_refcnt.get(), None)
-        || differ(k, other, &st.inms, &c.inm, |m| m.refcount.get(), None)
-        || differ(k, other, &st.ifmas, &c.ifma, |m| m.ifma_refcount.get(), None)
-        || differ(k, other, &st.bpfs, &c.bpf, |b| b.bif_refcnt.get(), None)
-        || differ(k, other, &st.inps, &c.inp, |p| p.inp_refcount.get(), None)
-        || differ(k, other, &st.nodes, &c.node, |n| n.nd_refs.get(), None);
+        || differ(k, &I04_NDPR_REFCNT, &st.prefixes, &c.pr, |p| p.ndpr_refcnt.get(), none)
+        || differ(k, &I04_NDPR_ADDRCNT, &st.prefixes, &c.addrs, addrcnt, none)
+        || differ(k, &I05_DR_REFCNT, &st.routers, &c.dr, |d| d.refcnt.get(), none)
+        || differ(k, other, &st.dads, &c.dad, |d| d.dad_refcnt.get(), none)
+        || differ(k, other, &st.lles, &c.lle, |l| l.lle_refcnt.get(), none)
+        || differ(k, other, &st.inms, &c.inm, |m| m.refcount.get(), none)
+        || differ(k, other, &st.ifmas, &c.ifma, |m| m.ifma_refcount.get(), none)
+        || differ(k, other, &st.bpfs, &c.bpf, |b| b.bif_refcnt.get(), none)
+        || differ(k, other, &st.inps, &c.inp, |p| p.inp_refcount.get(), none)
+        || differ(k, other, &st.nodes, &c.node, |n| n.nd_refs.get(), none);
 }
 
 /// `ndpr_addrcnt`; one that is negative is as many as no prefix has.
