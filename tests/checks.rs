@@ -283,6 +283,10 @@ const AT_ONCE: &[Corruption] = &[
         // It is there, but on another interface.
         check_op(&w.k, &op("SIOCSIFADDR em1 10.0.0.1"), Some(0));
     }),
+    (&inv::I16_NOT_REPORTED, [0x0a00_0002, 0], |w| {
+        // Nor is it when the operation has changed nothing.
+        inv::after_no_change(&w.k, &op("SIOCAIFADDR em0 10.0.0.2"), 0);
+    }),
     (&inv::I17_SERIALIZER, [0, 0], |w| {
         let _taken = w.k.lock(if_serializer(&w.k, w.em0));
         check_domsg(&w.k);
@@ -378,6 +382,8 @@ fn a_world_in_order_stays_in_order() {
     assert_eq!(check(&w.k), None);
     check_op(&w.k, &op("SIOCAIFADDR em0 10.0.0.1"), Some(0));
     check_op(&w.k, &op("SIOCAIFADDR em0 10.0.0.2"), Some(22));
+    inv::after_no_change(&w.k, &op("SIOCAIFADDR em0 10.0.0.1"), 0);
+    inv::after_no_change(&w.k, &op("SIOCAIFADDR em0 10.0.0.2"), 22);
     check_domsg(&w.k);
     check_deleted(&w.k, no_routes(&w));
     // What the user and ARP may do: see tests/exceptions.rs.

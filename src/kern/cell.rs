@@ -28,8 +28,8 @@ thread_local! {
 }
 
 /// Counts the stores to fields so far, but for references that were taken and given up
-/// again. Two equal counts mean that no field has changed in between; the numbers themselves
-/// mean nothing.
+/// again between two calls of this. Two equal counts mean that no field has changed in
+/// between; the numbers themselves mean nothing.
 #[inline]
 pub fn stores() -> u64 {
     if INCREASED_LEN.get() != 0 {
@@ -39,7 +39,7 @@ pub fn stores() -> u64 {
     STORES.get()
 }
 
-/// A store to what is no field, but what checks look at as well.
+/// A store to a field, or to what checks look at like a field.
 #[inline]
 pub(super) fn count_store() {
     STORES.set(STORES.get().wrapping_add(1));

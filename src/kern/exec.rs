@@ -228,7 +228,10 @@ where
         let errno = errno.filter(|_| rest);
         // An operation that was alone and has stored nothing, as two of five: at rest all was
         // well before it, and is as it was.
-        if errno.is_some() && self.passed == Some(stores()) {
+        if let Some(errno) = errno
+            && self.passed == Some(stores())
+        {
+            S::after_no_change(self.k, op, errno);
             return false;
         }
         S::after_op(self.k, op, errno, rest);

@@ -168,6 +168,8 @@ pub struct State {
     promised: F<Option<usize>>,
     /// What each check after an operation was told.
     checks: RefCell<Vec<(Option<i32>, bool)>>,
+    /// What each check after one that had stored nothing was told.
+    quick_checks: RefCell<Vec<i32>>,
 }
 
 /// The toy.
@@ -357,6 +359,9 @@ impl Stack for Toy {
 
     fn after_op(k: &K, _: &Op, errno: Option<i32>, rest: bool) {
         k.st.checks.borrow_mut().push((errno, rest));
+    }
+    fn after_no_change(k: &K, _: &Op, errno: i32) {
+        k.st.quick_checks.borrow_mut().push(errno);
     }
     fn awaited(k: &K) -> Option<(Thread, u8)> {
         k.st.promised.get().map(|n| (Thread::Script(n), 0))

@@ -204,10 +204,11 @@ fn what_runs_at_the_end_is_checked_and_nothing_is_checked_twice() {
 }
 
 #[test]
-fn an_operation_that_was_alone_and_has_stored_nothing_is_not_checked() {
+fn after_an_operation_that_was_alone_and_has_stored_nothing_the_state_is_not_checked() {
     let (looks, stores) = (op(&[MightSleep, Return(2)]), op(&[Promise(0), Return(7)]));
     let ran = run_behind(&[stores.clone(), looks.clone(), looks, stores], &[&[]]).clean();
     assert_eq!(ran.checks, [(Some(7), true), (Some(7), true)]);
+    assert_eq!(ran.quick_checks, [2, 2]);
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub struct Ran {
     pub log: Vec<String>,
     /// What each check after an operation was told.
     pub checks: Vec<(Option<i32>, bool)>,
+    /// What each check after an operation that had stored nothing was told.
+    pub quick_checks: Vec<i32>,
     /// The kernel as the run left it.
     pub k: K,
 }
@@ -141,5 +143,6 @@ pub fn run_with(ops: &[Planned], background: &[&[Step]], cfg: Config) -> Ran {
     };
     let outcome = exec::run(&mut k, &program, cfg);
     let (log, checks) = (k.st.log.take(), k.st.checks.take());
-    Ran { outcome, log, checks, k }
+    let quick_checks = k.st.quick_checks.take();
+    Ran { outcome, log, checks, quick_checks, k }
 }

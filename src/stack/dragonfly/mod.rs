@@ -359,6 +359,10 @@ impl Stack for Dragonfly {
         invariants::after_op(k, op, errno, rest);
     }
 
+    fn after_no_change(k: &K, op: &Op, errno: i32) {
+        invariants::after_no_change(k, op, errno);
+    }
+
     fn teardown(k: &K, n: u32) -> Option<(Teardown, u8)> {
         // More steps than objects: something comes back again and again.
         if n > 200 {

@@ -534,7 +534,7 @@ fn say_what_differs(k: &K, c: &Sums, later: [FreedLater; 4]) {
     let st = &k.st;
     let [ifnets, ifas, nhops, nhgrps] = later;
     let (other, none) = (&REFCNT_OTHER, FreedLater::default());
-    let _ = differ(k, &I01_IF_REFCOUNT, &st.ifnets, &c.ifnet, |n| n.if_refcount.get(), ifnets)
+    let said = differ(k, &I01_IF_REFCOUNT, &st.ifnets, &c.ifnet, |n| n.if_refcount.get(), ifnets)
         || differ(k, &I02_IFA_REFCNT, &st.ifas, &c.ifa, |a| a.ifa_refcnt.get(), ifas)
         || differ(k, &I03_NH_REFCNT, &st.nhops, &c.nhop, |n| n.nh_refcnt.get(), nhops)
         || differ(k, &I03_NHG_REFCOUNT, &st.nhgrps, &c.nhg, |g| g.nhg_refcount.get(), nhgrps)
@@ -548,6 +548,7 @@ fn say_what_differs(k: &K, c: &Sums, later: [FreedLater; 4]) {
         || differ(k, other, &st.bpfs, &c.bpf, |b| b.bif_refcnt.get(), none)
         || differ(k, other, &st.inps, &c.inp, |p| p.inp_refcount.get(), none)
         || differ(k, other, &st.nodes, &c.node, |n| n.nd_refs.get(), none);
+    debug_assert!(said, "what differs is alive: only its holders and itself are summed");
 }
 
 /// `ndpr_addrcnt`; one that is negative is as many as no prefix has.

@@ -1,7 +1,7 @@
 //! When each of the invariants I1 to I22 of `freebsd-14` is looked at; what they say is in
 //! [`rules`](super::rules).
 //!
-//! * After every operation, with threads parked too: the lists ([`lists`]) and the recount
+//! * After every operation that may have changed anything, with threads parked too: the lists ([`lists`]) and the recount
 //!   ([`census`]). Between two yield points the modelled kernel is consistent, and what a
 //!   thread owns in a local variable it has registered.
 //! * After every operation that leaves no thread: what only holds when nothing is under

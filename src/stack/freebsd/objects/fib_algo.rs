@@ -124,23 +124,28 @@ impl FibData {
 
     /// Counts one more prefix that uses a slot; how many do now.
     pub fn ref_slot(&self, slot: usize) -> u8 {
-        self.nh_used.set(self.nh_used.get() | 1 << slot);
-        self.nh_ref[slot].inc()
+        let now = self.nh_ref[slot].inc();
+        self.set_used(slot, now != 0);
+        now
     }
 
     /// Counts one less; how many still do.
     pub fn unref_slot(&self, slot: usize) -> u8 {
         let left = self.nh_ref[slot].dec();
-        let others = self.nh_used.get() & !(1 << slot);
         // One that was not in use wraps, as a kernel's counter does, and is.
-        self.nh_used.set(others | u64::from(left != 0) << slot);
+        self.set_used(slot, left != 0);
         left
     }
 
     /// A slot is not used any more.
     pub fn clear_slot(&self, slot: usize) {
         self.nh_ref[slot].set(0);
-        self.nh_used.set(self.nh_used.get() & !(1 << slot));
+        self.set_used(slot, false);
+    }
+
+    fn set_used(&self, slot: usize, used: bool) {
+        let others = self.nh_used.get() & !(1 << slot);
+        self.nh_used.set(others | u64::from(used) << slot);
     }
 
     /// The slots of `nh_idx` that are in use, in order.
@@ -233,7 +238,7 @@ impl Zero for FibData {
         } = self;
         let slots = usize::from(number_nhops.get()).min(NFIBNH);
         nh_idx[..slots].iter().for_each(Zero::zero);
-        nh_ref[..slots].iter().for_each(Zero::zero);
+        self.slots().for_each(|slot| nh_ref[slot].zero());
         nh_used.zero();
         table[..usize::from(table_len.get()).min(TABLE)].iter().for_each(Zero::zero);
         number_nhops.zero();
@@ -278,9 +283,10 @@ mod tests {
             assert_eq!(d.slots().collect::<Vec<_>>(), in_use());
         }
         assert_eq!(in_use(), [0, 1, 7, 40], "the last one wrapped");
-        d.clear_slot(1);
+        assert_eq!(d.ref_slot(1), 0, "and wrapped back");
         assert_eq!(d.slots().collect::<Vec<_>>(), in_use());
-        d.number_nhops.set(NFIBNH as u16);
+        d.clear_slot(7);
+        assert_eq!(d.slots().collect::<Vec<_>>(), in_use());
         d.zero();
         assert_eq!((d.slots().count(), in_use().len()), (0, 0));
     }
