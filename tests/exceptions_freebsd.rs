@@ -3,7 +3,7 @@
 mod support;
 
 use ifscrub::kern::slab::ObjRef;
-use ifscrub::stack::freebsd::invariants::{self as inv, Left};
+use ifscrub::stack::freebsd::invariants::{self as inv, Left, detached};
 use ifscrub::stack::freebsd::lists::chain;
 use ifscrub::stack::freebsd::objects::*;
 use ifscrub::stack::freebsd::route_tables::rnh_lookup;
@@ -75,4 +75,60 @@ fn the_user_may_delete_a_routers_default_route_but_not_an_interface_route() {
     let k = after(&format!("{WORLD}route_delete 10.0.0.0/24\n"), 0);
     assert_eq!(k.st.notes.user_routers.get(), 0);
     assert!(!rnh_lookup(&k, Af::Inet, Prefix::new(0x0a00_0000 << 32, 24)).is_null());
+}
+
+/// The strict form of I10 only warns. A rebuild that failed is excused while its callout is
+/// armed or dispatched, and a dispatched callout only where a rebuild has failed.
+#[test]
+fn a_fib_that_is_behind_at_the_detach_is_counted_unless_a_failed_rebuild_is_tried_again() {
+    let w = World::new();
+    stale_fib(&w);
+    let d = &w.k[w.fd];
+    let counted = || {
+        let before = w.k.counts().warnings;
+        detached(&w.k, w.tun);
+        assert_eq!(w.k.violation(), None);
+        w.k.counts().warnings - before
+    };
+    assert_eq!(counted(), 1);
+    d.fd_callout_action.set(FdAction::Rebuild);
+    d.fd_failed_rebuilds.set(1);
+    assert_eq!(counted(), 1, "nothing is armed");
+    w.k.callout_reset(&d.fd_callout, 50);
+    assert_eq!(counted(), 0, "armed");
+    d.fd_callout.dispatch();
+    assert_eq!(counted(), 0, "dispatched");
+    d.fd_failed_rebuilds.set(0);
+    assert_eq!(counted(), 1, "nothing has failed");
+}
+
+/// While it is behind, I20 looks after it.
+#[test]
+fn a_fib_that_is_not_in_step_may_have_nexthops_of_a_detached_interface() {
+    let w = World::new();
+    stale_after_detach(&w);
+    w.k[w.fd].fd_need_rebuild.set(true);
+    w.k.callout_reset(&w.k[w.fd].fd_callout, 50);
+    w.k.st.rnh_gen_rib[V4].inc();
+    assert_eq!(check(&w.k), None);
+    w.k.st.rnh_gen[V4].inc();
+    assert_broken("in step", check(&w.k), &inv::I10_FIB_DETACHED, [Left::Fib as u32, 0]);
+}
+
+/// It has kept the nexthop because there was no memory to give it up.
+#[test]
+fn a_fib_in_step_may_have_them_while_a_rebuild_that_failed_is_tried_again() {
+    let stale = |failed: u32, armed: bool| {
+        let w = World::new();
+        stale_after_detach(&w);
+        w.k[w.fd].fd_failed_rebuilds.set(failed);
+        if armed {
+            w.k.callout_reset(&w.k[w.fd].fd_callout, 50);
+        }
+        check(&w.k)
+    };
+    assert_eq!(stale(1, true), None);
+    let broken = [Left::Fib as u32, 0];
+    assert_broken("nothing has failed", stale(0, true), &inv::I10_FIB_DETACHED, broken);
+    assert_broken("nothing is armed", stale(1, false), &inv::I10_FIB_DETACHED, broken);
 }

@@ -333,29 +333,6 @@ const AT_REST: &[Corruption] = &[
     (&inv::I22_DEAD_ON_LIST, [List::Ifnet as u32, 0], |w| w.k.st.ifnets.free(w.tun)),
 ];
 
-/// A detached interface that only a FIB instance still knows: the world's tun0, whose
-/// nexthop is in a slot of the IPv4 instance.
-fn stale_fib(w: &World) {
-    let k = &w.k;
-    let nh = uma::alloc(k, |s| &s.nhops);
-    k[nh].nh_ifp.set(w.tun);
-    k[nh].nh_aifp.set(w.tun);
-    k[nh].nh_ifa.set(k[w.tun].if_addr.get());
-    k[nh].nh_finalized.set(true);
-    k[nh].nh_refcnt.set(1);
-    k[w.tun].if_refcount.inc();
-    k[w.tun].if_refcount.inc();
-    let ifa = k[w.tun].if_addr.get();
-    assert!(k[w.tun].if_addrhead.remove(ifa, |i| &k[i].ifa_link));
-    let d = &k[w.fd];
-    let free = (0..NFIBNH).find(|&i| d.slot_refs(i) == 0).expect("a free slot");
-    d.number_nhops.set(NFIBNH as u16);
-    d.nh_idx[free].set(NhRef::Nh(nh));
-    d.ref_slot(free);
-    assert!(k.st.v_ifnet.remove(w.tun, |i| &k[i].if_link));
-    on(&k[w.tun].if_flags, IFF_DYING);
-}
-
 /// Mistakes that are found where they happen, without any check at rest.
 const AT_ONCE: &[Corruption] = &[
     (&inv::I06_ACQUIRE_FROM_ZERO, [0, 0], |w| {
@@ -544,69 +521,6 @@ fn each_mistake_is_found_at_once() {
         mistake(&w);
         assert_broken(&format!("mistake {i}, {}", rule.name), w.k.violation(), rule, *numbers);
     }
-}
-
-/// The strict form of I10 only warns. A rebuild that failed is excused while its callout is
-/// armed or dispatched, and a dispatched callout only where a rebuild has failed.
-#[test]
-fn a_fib_that_is_behind_at_the_detach_is_counted_unless_a_failed_rebuild_is_tried_again() {
-    let w = World::new();
-    stale_fib(&w);
-    let d = &w.k[w.fd];
-    let counted = || {
-        let before = w.k.counts().warnings;
-        detached(&w.k, w.tun);
-        assert_eq!(w.k.violation(), None);
-        w.k.counts().warnings - before
-    };
-    assert_eq!(counted(), 1);
-    d.fd_callout_action.set(FdAction::Rebuild);
-    d.fd_failed_rebuilds.set(1);
-    assert_eq!(counted(), 1, "nothing is armed");
-    w.k.callout_reset(&d.fd_callout, 50);
-    assert_eq!(counted(), 0, "armed");
-    d.fd_callout.dispatch();
-    assert_eq!(counted(), 0, "dispatched");
-    d.fd_failed_rebuilds.set(0);
-    assert_eq!(counted(), 1, "nothing has failed");
-}
-
-/// A detached interface that the FIB knows, whose callout would rebuild it.
-fn stale_after_detach(w: &World) {
-    stale_fib(w);
-    w.k.st.notes.detached.set(1 << w.tun.slot());
-    w.k[w.fd].fd_callout_action.set(FdAction::Rebuild);
-}
-
-/// While it is behind, I20 looks after it.
-#[test]
-fn a_fib_that_is_not_in_step_may_have_nexthops_of_a_detached_interface() {
-    let w = World::new();
-    stale_after_detach(&w);
-    w.k[w.fd].fd_need_rebuild.set(true);
-    w.k.callout_reset(&w.k[w.fd].fd_callout, 50);
-    w.k.st.rnh_gen_rib[V4].inc();
-    assert_eq!(check(&w.k), None);
-    w.k.st.rnh_gen[V4].inc();
-    assert_broken("in step", check(&w.k), &inv::I10_FIB_DETACHED, [Left::Fib as u32, 0]);
-}
-
-/// It has kept the nexthop because there was no memory to give it up.
-#[test]
-fn a_fib_in_step_may_have_them_while_a_rebuild_that_failed_is_tried_again() {
-    let stale = |failed: u32, armed: bool| {
-        let w = World::new();
-        stale_after_detach(&w);
-        w.k[w.fd].fd_failed_rebuilds.set(failed);
-        if armed {
-            w.k.callout_reset(&w.k[w.fd].fd_callout, 50);
-        }
-        check(&w.k)
-    };
-    assert_eq!(stale(1, true), None);
-    let broken = [Left::Fib as u32, 0];
-    assert_broken("nothing has failed", stale(0, true), &inv::I10_FIB_DETACHED, broken);
-    assert_broken("nothing is armed", stale(1, false), &inv::I10_FIB_DETACHED, broken);
 }
 
 #[test]

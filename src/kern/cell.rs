@@ -62,7 +62,7 @@ fn count_increase(counter: *const ()) {
 #[inline]
 fn count_decrease(counter: *const ()) {
     let n = INCREASED_LEN.get();
-    if n != 0 && n <= OPEN && INCREASED.with(|open| open[n - 1].get()) == counter {
+    if n != 0 && INCREASED.with(|open| open[n - 1].get()) == counter {
         INCREASED_LEN.set(n - 1);
     } else {
         count_store();

@@ -73,12 +73,10 @@ const LEFT_BY_OPS: usize = LEFT_BY_SPAWNED + 1;
 /// Runs a program from boot to audit. A function of its arguments alone.
 pub fn run<S: Stack>(k: &mut Kernel<S>, p: &Program, cfg: Config) -> Outcome {
     prepare(k, p, cfg);
-    let scratch = if cfg.measure { k.scratch.take() } else { None };
+    let scratch = cfg.measure.then(|| k.scratch.take().unwrap_or_else(|| Box::new(k.st.clone())));
     let kernel = &*k;
     let mut driver = Driver::new(kernel, |job| S::thread(kernel, job));
-    if cfg.measure {
-        driver.before = Some(scratch.unwrap_or_else(|| Box::new(kernel.st.clone())));
-    }
+    driver.before = scratch;
     let state = driver.drive(p, cfg);
     let scratch = driver.before.take();
     drop(driver);

@@ -213,15 +213,6 @@ impl<T, const N: usize> Slab<T, N> {
         Live { slab: self, left: self.live.get() & slots }
     }
 
-    /// The name of the first living object in the slots of a set.
-    #[cold]
-    pub fn first_among(&self, slots: u64) -> Option<ObjRef>
-    where
-        T: Object,
-    {
-        self.among(slots).next().map(|(i, _)| ObjRef::of(i))
-    }
-
     /// The slots of the living objects, a bit each.
     #[inline]
     pub fn live(&self) -> u64 {

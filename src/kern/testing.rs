@@ -111,6 +111,8 @@ pub enum Step {
 
     /// Arms the callout, bound to [`MUTEX`], without the lock.
     Arm(u64),
+    /// Lets so many ms pass.
+    Pass(u64),
     /// Lets time pass until the callout has fired; the handler is background script 0.
     Fire,
     /// `callout_stop`, `callout_stop` under the lock, `callout_drain`: say whether they
@@ -281,6 +283,7 @@ async fn script(k: &K, steps: &[Step]) -> i32 {
             }
 
             Arm(delay) => k.callout_reset(callout(), delay),
+            Pass(ms) => k.set_now(k.now() + ms),
             Fire => fire(k).await,
             Stop => say(k, callout().stop()),
             StopLocked => say(k, callout().stop_locked(k, MUTEX)),

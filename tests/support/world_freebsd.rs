@@ -9,7 +9,7 @@ use ifscrub::program::{Op, Program};
 use ifscrub::shadow::{Rule, Violation};
 use ifscrub::stack::freebsd::objects::*;
 use ifscrub::stack::freebsd::route_tables::rnh_lookup;
-use ifscrub::stack::freebsd::{Freebsd, K, if_c};
+use ifscrub::stack::freebsd::{Freebsd, K, if_c, uma};
 use ifscrub::stack::{DefectSet, Stack};
 
 /// What makes the world of the corruptions: something of everything.
@@ -155,4 +155,34 @@ pub fn assert_broken(what: &str, found: Option<Violation>, rule: &Rule, numbers:
     let v = found.unwrap_or_else(|| panic!("{what}: {} is not broken", rule.name));
     let same = |i: usize| numbers[i] == ANY || v.detail[i] == numbers[i];
     assert!(v.rule.name == rule.name && same(0) && same(1), "{what}: {v:?}, not {numbers:?}");
+}
+
+/// A detached interface that only a FIB instance still knows: the world's tun0, whose
+/// nexthop is in a slot of the IPv4 instance.
+pub fn stale_fib(w: &World) {
+    let k = &w.k;
+    let nh = uma::alloc(k, |s| &s.nhops);
+    k[nh].nh_ifp.set(w.tun);
+    k[nh].nh_aifp.set(w.tun);
+    k[nh].nh_ifa.set(k[w.tun].if_addr.get());
+    k[nh].nh_finalized.set(true);
+    k[nh].nh_refcnt.set(1);
+    k[w.tun].if_refcount.inc();
+    k[w.tun].if_refcount.inc();
+    let ifa = k[w.tun].if_addr.get();
+    assert!(k[w.tun].if_addrhead.remove(ifa, |i| &k[i].ifa_link));
+    let d = &k[w.fd];
+    let free = (0..NFIBNH).find(|&i| d.slot_refs(i) == 0).expect("a free slot");
+    d.number_nhops.set(NFIBNH as u16);
+    d.nh_idx[free].set(NhRef::Nh(nh));
+    d.ref_slot(free);
+    assert!(k.st.v_ifnet.remove(w.tun, |i| &k[i].if_link));
+    on(&k[w.tun].if_flags, IFF_DYING);
+}
+
+/// A detached interface that the FIB knows, whose callout would rebuild it.
+pub fn stale_after_detach(w: &World) {
+    stale_fib(w);
+    w.k.st.notes.detached.set(1 << w.tun.slot());
+    w.k[w.fd].fd_callout_action.set(FdAction::Rebuild);
 }

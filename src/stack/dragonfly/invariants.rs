@@ -2,8 +2,8 @@
 //!
 //! The census recounts every holder from the objects themselves and compares with the
 //! counters; it never reads a counter to count. It runs after every operation that may have
-//! changed anything, with threads parked too: between two yield points the modelled kernel is consistent.
-//! Checks that only hold when nothing is under way (I7, I8, I12, I16) run at rest.
+//! changed anything, with threads parked too: between two yield points the modelled kernel is
+//! consistent. Checks that only hold when nothing is under way (I7, I8, I12, I16) run at rest.
 
 use super::K;
 use super::in_c::{INADDR_NHASH, inaddr_hash};

@@ -10,11 +10,14 @@ use super::invariants::*;
 use super::lists::Listed;
 use super::objects::*;
 use super::subr_epoch::Callback;
-use super::{K, NIFAS, NIFNETS, NNHOPS, NRTS};
+use super::{K, NIFAS, NIFNETS, NNHOPS};
 use crate::kern::callout::CalloutState;
-use crate::kern::slab::{Id, ObjRef, Object, Slab, all_null};
+use crate::kern::slab::{Id, ObjRef, Object, Slab};
 use crate::shadow::Rule;
 use std::cmp::Reverse;
+use verdict::compare;
+
+mod verdict;
 
 const NONE: ObjRef = ObjRef::NONE;
 
@@ -107,10 +110,14 @@ fn clamped(counter: u32) -> u16 {
 /// Takes an object's own counter off its sum; the object's bit, if it is 0.
 #[inline]
 fn own<const N: usize>(sums: &mut [u16; N], slot: usize, counter: u32) -> u64 {
-    if let Some(sum) = sums.get_mut(slot) {
-        *sum = sum.wrapping_sub(clamped(counter));
-    }
+    sums[slot] = sums[slot].wrapping_sub(clamped(counter));
     u64::from(counter == 0) << slot
+}
+
+/// Counts holders that are no objects: lists, timers, users.
+#[inline]
+fn held<const N: usize>(sums: &mut [u16; N], slot: usize, holders: u16) {
+    sums[slot] = sums[slot].wrapping_add(holders);
 }
 
 /// Counts a holder of `id`; a dead one is reported under the counter's rule.
@@ -308,7 +315,7 @@ fn routing(k: &K, c: &mut Sums) -> bool {
         }
     }
     for (i, p) in st.inps.iter() {
-        c.inp[i.slot()] += u16::from(p.inp_socket.get());
+        held(&mut c.inp, i.slot(), u16::from(p.inp_socket.get()));
         c.unheld.inps |= own(&mut c.inp, i.slot(), p.inp_refcount.get());
         if !count_nh(k, c, p.ro_nh.get(), ObjRef::of(i)) {
             return false;
@@ -339,12 +346,8 @@ fn routing(k: &K, c: &mut Sums) -> bool {
 /// I1, I2, I4, I5 and the counters without a number.
 fn others(k: &K, on: &Listed, c: &mut Sums) -> bool {
     let st = &k.st;
-    for four in st.ifindex_table.chunks(4).filter(|four| !all_null(four)) {
-        for ifp in four {
-            if !count(k, &I13_IFINDEX, &st.ifnets, &mut c.ifnet, ifp.get(), NONE) {
-                return false;
-            }
-        }
+    if !all_indexed(k, |_, ifp| count(k, &I13_IFINDEX, &st.ifnets, &mut c.ifnet, ifp, NONE)) {
+        return false;
     }
     let bit = |set: u64, slot: usize| (set >> slot & 1) as u16;
     for (i, n) in st.ifnets.iter() {
@@ -373,7 +376,7 @@ fn others(k: &K, on: &Listed, c: &mut Sums) -> bool {
     }
     for (i, a) in st.ifas.iter() {
         let (me, at) = (ObjRef::of(i), i.slot());
-        c.ifa[at] = c.ifa[at].wrapping_add(bit(on.addrhead, at) + bit(on.ifaddrs, at));
+        held(&mut c.ifa, at, bit(on.addrhead, at) + bit(on.ifaddrs, at));
         c.unheld.ifas |= own(&mut c.ifa, at, a.ifa_refcnt.get());
         if !count(k, &I04_NDPR_ADDRCNT, &st.prefixes, &mut c.addrs, a.ia6_ndpr.get(), me) {
             return false;
@@ -390,18 +393,18 @@ fn others(k: &K, on: &Listed, c: &mut Sums) -> bool {
         }
     }
     for (i, d) in st.dads.iter() {
-        c.dad[i.slot()] = c.dad[i.slot()].wrapping_add(bit(on.dads, i.slot()));
+        held(&mut c.dad, i.slot(), bit(on.dads, i.slot()));
         own(&mut c.dad, i.slot(), d.dad_refcnt.get());
         if !count(k, &I02_IFA_REFCNT, &st.ifas, &mut c.ifa, d.dad_ifa.get(), ObjRef::of(i)) {
             return false;
         }
     }
     for (i, d) in st.routers.iter() {
-        c.dr[i.slot()] = c.dr[i.slot()].wrapping_add(bit(on.routers, i.slot()));
+        held(&mut c.dr, i.slot(), bit(on.routers, i.slot()));
         own(&mut c.dr, i.slot(), d.refcnt.get());
     }
     for (i, p) in st.prefixes.iter() {
-        c.pr[i.slot()] = c.pr[i.slot()].wrapping_add(bit(on.prefixes, i.slot()));
+        held(&mut c.pr, i.slot(), bit(on.prefixes, i.slot()));
         own(&mut c.pr, i.slot(), p.ndpr_refcnt.get());
         own(&mut c.addrs, i.slot(), addrcnt(p));
         for dr in &p.ndpr_advrtrs {
@@ -420,8 +423,7 @@ fn others(k: &K, on: &Listed, c: &mut Sums) -> bool {
                 continue;
             }
         };
-        let more = timer + u16::from(l.linked.get());
-        c.lle[i.slot()] = c.lle[i.slot()].wrapping_add(more);
+        held(&mut c.lle, i.slot(), timer + u16::from(l.linked.get()));
         own(&mut c.lle, i.slot(), l.lle_refcnt.get());
     }
     for (i, n) in st.nodes.iter() {
@@ -431,7 +433,7 @@ fn others(k: &K, on: &Listed, c: &mut Sums) -> bool {
                 return false;
             }
         }
-        c.node[i.slot()] = c.node[i.slot()].wrapping_add(u16::from(n.own.get()));
+        held(&mut c.node, i.slot(), u16::from(n.own.get()));
     }
     true
 }
@@ -452,173 +454,7 @@ pub fn released_ifp(k: &K, m: &InMulti) -> IfId {
     }
 }
 
-/// What is known of a class whose objects are freed after a grace period: a bit per slot.
-#[derive(Clone, Copy, Default)]
-struct FreedLater {
-    /// The counter is 0.
-    unheld: u64,
-    /// It waits for its grace period.
-    waits: u64,
-    /// A thread has it in hand.
-    handled: u64,
-    /// It is on the list by which it is found, where that holds no reference.
-    listed: u64,
-}
-
-impl FreedLater {
-    /// Of the living ones, those that have no reference and do not wait although nobody is at
-    /// them, and those that wait and have one.
-    fn stranded(self, live: u64) -> u64 {
-        self.unheld & !(self.waits | self.handled) | live & !self.unheld & self.waits
-    }
-
-    /// Those that have no reference and can still be found.
-    fn still_listed(self) -> u64 {
-        self.unheld & self.listed & !self.handled
-    }
-}
-
-/// That of interfaces, addresses, nexthops and groups.
-fn freed_later(on: &Listed, c: &Sums, w: &Waiting, hands: &InHands) -> [FreedLater; 4] {
-    let of = |unheld, waits, handled, listed| FreedLater { unheld, waits, handled, listed };
-    let u = &c.unheld;
-    [
-        of(u.ifnets, w.ifnets, hands.ifnets, 0),
-        of(u.ifas, w.ifas, hands.ifas, 0),
-        of(u.nhops, w.nhops, hands.nhops, on.nhops),
-        of(u.nhgrps, w.nhgrps, hands.nhgrps, on.nhgrps),
-    ]
-}
-
-/// Looks at the sums, and at what nobody holds.
-fn compare(k: &K, on: &Listed, c: &Sums, w: &Waiting, hands: &InHands, rest: bool) -> bool {
-    let st = &k.st;
-    let later = freed_later(on, c, w, hands);
-    let live = [st.ifnets.live(), st.ifas.live(), st.nhops.live(), st.nhgrps.live()];
-    let wrong = |(later, live): (&FreedLater, u64)| later.stranded(live) | later.still_listed();
-    if !c.agree() || later.iter().zip(live).map(wrong).fold(0, |any, wrong| any | wrong) != 0 {
-        say_what_differs(k, c, later);
-        return false;
-    }
-    !rest || at_home(k, on, w, c)
-}
-
-/// Reports the first object that [`compare`] has found something wrong with.
-#[cold]
-fn say_what_differs(k: &K, c: &Sums, later: [FreedLater; 4]) {
-    fn differ<T: Object, const N: usize>(
-        k: &K,
-        rule: &'static Rule,
-        slab: &Slab<T, N>,
-        sums: &[u16; N],
-        counter: impl Fn(&T) -> u32,
-        later: FreedLater,
-    ) -> bool {
-        for (i, o) in slab.iter() {
-            let (me, counter, at) = (ObjRef::of(i), counter(o), i.slot());
-            let bit = |set: u64| set >> at & 1 != 0;
-            let (rule, detail) = if sums[at] != 0 {
-                (rule, [counter, u32::from(sums[at].wrapping_add(clamped(counter)))])
-            } else if bit(later.stranded(slab.live())) {
-                (&I03_QUEUED_ONCE, [counter, u32::from(bit(later.waits))])
-            } else if bit(later.still_listed()) {
-                (&I03_QUEUED_ONCE, [0, 2])
-            } else {
-                continue;
-            };
-            k.violate(rule, me, NONE, detail);
-            return true;
-        }
-        false
-    }
-    let st = &k.st;
-    let [ifnets, ifas, nhops, nhgrps] = later;
-    let (other, none) = (&REFCNT_OTHER, FreedLater::default());
-    let said = differ(k, &I01_IF_REFCOUNT, &st.ifnets, &c.ifnet, |n| n.if_refcount.get(), ifnets)
-        || differ(k, &I02_IFA_REFCNT, &st.ifas, &c.ifa, |a| a.ifa_refcnt.get(), ifas)
-        || differ(k, &I03_NH_REFCNT, &st.nhops, &c.nhop, |n| n.nh_refcnt.get(), nhops)
-        || differ(k, &I03_NHG_REFCOUNT, &st.nhgrps, &c.nhg, |g| g.nhg_refcount.get(), nhgrps)
-        || differ(k, &I04_NDPR_REFCNT, &st.prefixes, &c.pr, |p| p.ndpr_refcnt.get(), none)
-        || differ(k, &I04_NDPR_ADDRCNT, &st.prefixes, &c.addrs, addrcnt, none)
-        || differ(k, &I05_DR_REFCNT, &st.routers, &c.dr, |d| d.refcnt.get(), none)
-        || differ(k, other, &st.dads, &c.dad, |d| d.dad_refcnt.get(), none)
-        || differ(k, other, &st.lles, &c.lle, |l| l.lle_refcnt.get(), none)
-        || differ(k, other, &st.inms, &c.inm, |m| m.refcount.get(), none)
-        || differ(k, other, &st.ifmas, &c.ifma, |m| m.ifma_refcount.get(), none)
-        || differ(k, other, &st.bpfs, &c.bpf, |b| b.bif_refcnt.get(), none)
-        || differ(k, other, &st.inps, &c.inp, |p| p.inp_refcount.get(), none)
-        || differ(k, other, &st.nodes, &c.node, |n| n.nd_refs.get(), none);
-    debug_assert!(said, "what differs is alive: only its holders and itself are summed");
-}
-
 /// `ndpr_addrcnt`; one that is negative is as many as no prefix has.
 fn addrcnt(p: &NdPrefix) -> u32 {
     p.ndpr_addrcnt.get() as u32
-}
-
-/// I16 and the second half of I7: at rest everything is where it belongs, or waits for its
-/// grace period.
-fn at_home(k: &K, on: &Listed, w: &Waiting, c: &Sums) -> bool {
-    let (st, met, unheld) = (&k.st, &c.met, &c.unheld);
-    let lost = |obj: Option<ObjRef>, what: u32| {
-        k.violate(&I16_LEAK, obj.unwrap_or_default(), NONE, [what, 0]);
-        false
-    };
-    const { assert!(NRTS <= 64) };
-    for (i, r) in st.rts.among(!met.rib | w.rts) {
-        let rib = met.rib >> i.slot() & 1 != 0;
-        if rib == (w.rts >> i.slot() & 1 != 0) {
-            return lost(Some(ObjRef::of(i)), u32::from(rib));
-        }
-        if !rib && r.rte_flags.get() & RTF_UP != 0 {
-            k.violate(&I07_RIB, ObjRef::of(i), NONE, [0, 2]);
-            return false;
-        }
-    }
-    if met.raw_nhops != 0 {
-        return lost(st.nhops.first_among(met.raw_nhops), 2);
-    }
-    // One that is linked does not wait, and the other way round.
-    let fds = st.fds.live() & !(met.fds ^ w.fds);
-    if fds != 0 {
-        return lost(st.fds.first_among(fds), 3);
-    }
-    for (i, e) in st.exts.iter() {
-        let ifp = e.ifp.get();
-        let owned = st.ifnets.is_live(ifp) && st.ifnets.raw(ifp).if_afdata_inet6.get() == i;
-        if !owned && w.exts >> i.slot() & 1 == 0 {
-            return lost(Some(ObjRef::of(i)), 4);
-        }
-    }
-    for (i, e) in st.ifinfos.iter() {
-        let ifp = e.ifp.get();
-        if !st.ifnets.is_live(ifp) || st.ifnets.raw(ifp).if_afdata_inet.get() != i {
-            return lost(Some(ObjRef::of(i)), 5);
-        }
-    }
-    for (i, l) in st.lles.iter() {
-        let listed = on.lles >> i.slot() & 1 != 0;
-        if listed != l.linked.get()
-            || !listed && l.lle_refcnt.get() == 0 && w.lles >> i.slot() & 1 == 0
-        {
-            return lost(Some(ObjRef::of(i)), 6);
-        }
-    }
-    let inps = unheld.inps & !w.inps;
-    if inps != 0 {
-        return lost(st.inps.first_among(inps), 7);
-    }
-    if let Some((i, _)) = st.inms.among(unheld.inms).find(|(_, m)| !m.releasing.get()) {
-        return lost(Some(ObjRef::of(i)), 8);
-    }
-    let ifmas = unheld.ifmas & !w.ifmas;
-    if ifmas != 0 {
-        return lost(st.ifmas.first_among(ifmas), 9);
-    }
-    // Who has no reference waits, and who waits is on no list.
-    let bpfs = st.bpfs.live() & ((unheld.bpfs ^ w.bpfs) | !(w.bpfs ^ on.bpfs));
-    if bpfs != 0 {
-        return lost(st.bpfs.first_among(bpfs), 10);
-    }
-    true
 }

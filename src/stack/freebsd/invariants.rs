@@ -1,8 +1,8 @@
 //! When each of the invariants I1 to I22 of `freebsd-14` is looked at; what they say is in
 //! [`rules`](super::rules).
 //!
-//! * After every operation that may have changed anything, with threads parked too: the lists ([`lists`]) and the recount
-//!   ([`census`]). Between two yield points the modelled kernel is consistent, and what a
+//! * After every operation that may have changed anything, with threads parked too: the
+//!   lists ([`lists`]) and the recount ([`census`]). Between two yield points the modelled kernel is consistent, and what a
 //!   thread owns in a local variable it has registered.
 //! * After every operation that leaves no thread: what only holds when nothing is under
 //!   way ([`at_rest`]), and that a refused control operation changed nothing.
@@ -173,24 +173,40 @@ pub fn audit_end(k: &K) {
 
 // ---- interfaces --------------------------------------------------------------------
 
-/// I12 and I13, and I9 to I11 for those whose detach has returned.
-fn interfaces(k: &K, listed: &Listed, rest: bool) -> bool {
-    let st = &k.st;
-    for (first, four) in st.ifindex_table.chunks(4).enumerate() {
+/// Whether `is_well` says so of every interface of the index table, with its index. The table
+/// is mostly empty: its slots are looked at four at a time.
+#[inline]
+pub fn all_indexed(k: &K, mut is_well: impl FnMut(usize, IfId) -> bool) -> bool {
+    for (first, four) in k.st.ifindex_table.chunks(4).enumerate() {
         if all_null(four) {
             continue;
         }
         for (index, ifp) in (4 * first..).zip(four.iter().map(F::get)) {
-            let there = st.ifnets.is_live(ifp) && {
+            if !ifp.is_null() && !is_well(index, ifp) {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// I12 and I13, and I9 to I11 for those whose detach has returned.
+fn interfaces(k: &K, listed: &Listed, rest: bool) -> bool {
+    let st = &k.st;
+    let named = all_indexed(k, |index, ifp| {
+        let there = index == 0
+            || st.ifnets.is_live(ifp) && {
                 let n = st.ifnets.raw(ifp);
                 usize::from(n.if_index.get()) == index
                     && n.if_idxgen.get() == st.ifindex_gencnt[index].get()
             };
-            if !there && !ifp.is_null() && index != 0 {
-                k.violate(&I13_IFINDEX, ObjRef::of(ifp), NONE, [index as u32, 0]);
-                return false;
-            }
+        if !there {
+            k.violate(&I13_IFINDEX, ObjRef::of(ifp), NONE, [index as u32, 0]);
         }
+        there
+    });
+    if !named {
+        return false;
     }
     let (was_dying, detached) = (st.notes.dying.get(), st.notes.detached.get());
     let mut dying_now = 0u16;
