@@ -4,68 +4,64 @@
 //! statement: threads of the modelled kernel share the state freely, and no schedule,
 //! however rare, can meet a conflicting borrow.
 //!
-//! Stores are counted ([`stores`]), so that what has been checked need not be checked again
-//! before something has been stored. What the substrate itself keeps during a run is no model
-//! state, and lives in plain [`Cell`]s.
+//! A store leaves a mark ([`take_stored`]), so that what has been checked need not be checked
+//! again before something has been stored. What the substrate itself keeps during a run is no
+//! model state, and lives in plain [`Cell`]s.
 
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 /// So many references can be taken, one after the other, and given up again in the opposite
-/// order, without counting as stores.
+/// order, without passing for stores.
 const OPEN: usize = 4;
 
 // A kernel never leaves its thread of the harness.
 thread_local! {
-    /// Stores to fields.
-    static STORES: Cell<u64> = const { Cell::new(0) };
-    /// The counters that have been increased and are not counted as stores yet, because they
+    /// A field has been stored to. Not a count: each store would wait for the one before it.
+    static STORED: Cell<bool> = const { Cell::new(false) };
+    /// The counters that have been increased and do not pass for stored to yet, because they
     /// may be decreased again. Which counters they are matters, not where they are.
     static INCREASED: [Cell<*const ()>; OPEN] =
         const { [const { Cell::new(std::ptr::null()) }; OPEN] };
     static INCREASED_LEN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts the stores to fields so far, but for references that were taken and given up
-/// again between two calls of this. Two equal counts mean that no field has changed in
-/// between; the numbers themselves mean nothing.
+/// Whether any field has been stored to since this was last asked, but for references that
+/// were taken and given up again in between.
 #[inline]
-pub fn stores() -> u64 {
-    if INCREASED_LEN.get() != 0 {
-        INCREASED_LEN.set(0);
-        count_store();
-    }
-    STORES.get()
+pub fn take_stored() -> bool {
+    let increased = INCREASED_LEN.replace(0) != 0;
+    STORED.replace(false) | increased
 }
 
-/// A store to a field, or to what checks look at like a field.
+/// Notes a store to a field, or to what checks look at like a field.
 #[inline]
-pub(super) fn count_store() {
-    STORES.set(STORES.get().wrapping_add(1));
+pub(super) fn note_store() {
+    STORED.set(true);
 }
 
 /// `counter` has been increased.
 #[inline]
-fn count_increase(counter: *const ()) {
+fn note_increase(counter: *const ()) {
     let n = INCREASED_LEN.get();
     if n < OPEN {
         INCREASED.with(|open| open[n].set(counter));
         INCREASED_LEN.set(n + 1);
     } else {
-        count_store();
+        note_store();
     }
 }
 
 /// `counter` has been decreased: if it is the last one that was increased, nothing has
 /// changed.
 #[inline]
-fn count_decrease(counter: *const ()) {
+fn note_decrease(counter: *const ()) {
     let n = INCREASED_LEN.get();
     if n != 0 && INCREASED.with(|open| open[n - 1].get()) == counter {
         INCREASED_LEN.set(n - 1);
     } else {
-        count_store();
+        note_store();
     }
 }
 
@@ -89,7 +85,7 @@ impl<T: Copy> F<T> {
     /// Stores to the field.
     #[inline]
     pub fn set(&self, v: T) {
-        count_store();
+        note_store();
         self.0.set(v);
     }
 }
@@ -163,7 +159,7 @@ impl<T: Counter> F<T> {
     #[inline]
     pub fn inc(&self) -> T {
         let v = self.get().plus_one();
-        count_increase(std::ptr::from_ref(self).cast());
+        note_increase(std::ptr::from_ref(self).cast());
         self.0.set(v);
         v
     }
@@ -172,7 +168,7 @@ impl<T: Counter> F<T> {
     #[inline]
     pub fn dec(&self) -> T {
         let v = self.get().minus_one();
-        count_decrease(std::ptr::from_ref(self).cast());
+        note_decrease(std::ptr::from_ref(self).cast());
         self.0.set(v);
         v
     }
@@ -240,29 +236,31 @@ mod tests {
 
     #[test]
     fn what_the_substrate_counts_wraps_as_well_and_is_no_store() {
-        let (c, before) = (Cell::new(0u8), stores());
+        let c = Cell::new(0u8);
+        take_stored();
         assert_eq!((c.dec(), c.inc()), (u8::MAX, 0));
-        assert_eq!(stores(), before);
+        assert!(!take_stored());
     }
 
     #[test]
-    fn every_way_to_store_is_counted() {
+    fn every_way_to_store_is_noted_once() {
         let f = F::new(3u32);
-        let counted = |store: &dyn Fn()| {
-            let before = stores();
+        let noted = |store: &dyn Fn()| {
+            take_stored();
             store();
-            stores() != before
+            take_stored()
         };
-        assert!(counted(&|| f.set(3)), "the same value");
-        assert!(counted(&|| _ = f.inc()) && counted(&|| _ = f.dec()) && counted(&|| f.zero()));
-        assert!(!counted(&|| _ = f.get()) && !counted(&|| _ = f.clone()));
+        assert!(noted(&|| f.set(3)), "the same value");
+        assert!(!take_stored(), "asked a second time");
+        assert!(noted(&|| _ = f.inc()) && noted(&|| _ = f.dec()) && noted(&|| f.zero()));
+        assert!(!noted(&|| _ = f.get()) && !noted(&|| _ = f.clone()));
     }
 
     #[test]
     fn references_that_are_given_up_again_are_no_stores() {
         let f: [F<u32>; 6] = std::array::from_fn(|_| F::new(3));
-        let counted = |changes: &[(usize, i8)]| {
-            let before = stores();
+        let noted = |changes: &[(usize, i8)]| {
+            take_stored();
             for &(i, by) in changes {
                 if by > 0 {
                     f[i].inc()
@@ -270,17 +268,17 @@ mod tests {
                     f[i].dec()
                 };
             }
-            stores() != before
+            take_stored()
         };
-        assert!(!counted(&[(0, 1), (0, -1)]));
-        assert!(!counted(&[(0, 1), (1, 1), (1, -1), (2, 1), (2, -1), (0, -1)]));
-        assert!(!counted(&[(0, 1), (0, 1), (0, -1), (0, -1)]), "twice the same");
-        assert!(counted(&[(0, 1), (1, -1)]), "another one's");
-        assert!(counted(&[(0, 1), (1, 1), (1, -1)]), "one is kept");
-        assert!(counted(&[(0, -1), (0, 1)]), "in between it was given up");
+        assert!(!noted(&[(0, 1), (0, -1)]));
+        assert!(!noted(&[(0, 1), (1, 1), (1, -1), (2, 1), (2, -1), (0, -1)]));
+        assert!(!noted(&[(0, 1), (0, 1), (0, -1), (0, -1)]), "twice the same");
+        assert!(noted(&[(0, 1), (1, -1)]), "another one's");
+        assert!(noted(&[(0, 1), (1, 1), (1, -1)]), "one is kept");
+        assert!(noted(&[(0, -1), (0, 1)]), "in between it was given up");
         let many = [(0, 1), (1, 1), (2, 1), (3, 1), (4, 1), (5, 1)];
         let back = many.map(|(i, _)| (i, -1));
-        assert!(counted(&[many, back].concat()), "more than are remembered");
+        assert!(noted(&[many, back].concat()), "more than are remembered");
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! operation.
 
 use super::Kernel;
-use super::cell::stores;
+use super::cell::take_stored;
 use super::sched::{Counts, TEARDOWN};
 use super::slab::ObjRef;
 use super::trace::Trace;
@@ -143,8 +143,9 @@ struct Driver<'k, S: Stack, T, B> {
     before: Option<Box<S::State>>,
     /// A thread has run since the stack's last check.
     unchecked: bool,
-    /// The count of stores when a check of the state at rest had passed.
-    passed: Option<u64>,
+    /// The last check was one of the state at rest, and has passed. What is stored from then
+    /// on is noted ([`take_stored`]).
+    passed: bool,
 }
 
 impl<'k, S, T, B> Driver<'k, S, T, B>
@@ -155,7 +156,7 @@ where
 {
     fn new(k: &'k Kernel<S>, body: B) -> Self {
         let poller = Context::from_waker(Waker::noop());
-        Driver { k, body, slots: Vec::new(), poller, before: None, unchecked: false, passed: None }
+        Driver { k, body, slots: Vec::new(), poller, before: None, unchecked: false, passed: false }
     }
 
     /// The whole run; returns early when a finding ends it. What is returned is
@@ -227,13 +228,15 @@ where
         // An operation that was alone and has stored nothing, as two of five: at rest all was
         // well before it, and is as it was.
         if let Some(errno) = errno
-            && self.passed == Some(stores())
+            && self.passed
+            && !take_stored()
         {
             S::after_no_change(self.k, op, errno);
             return false;
         }
         S::after_op(self.k, op, errno, rest);
-        self.passed = (rest && self.k.cx.violation().is_none()).then(stores);
+        self.passed = rest && self.k.cx.violation().is_none();
+        take_stored();
         true
     }
 

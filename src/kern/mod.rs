@@ -1,7 +1,8 @@
 //! The deterministic kernel: what every modelled stack runs on.
 //!
 //! Single-threaded, no wall clock, no address that anything depends on, no global state but
-//! a count of stores ([`cell`]) from which only follows whether to check again. A [`Kernel`] is two things: the *state* of a stack, a plain value that can be
+//! whether anything has been stored ([`cell`]), from which only follows whether to check
+//! again. A [`Kernel`] is two things: the *state* of a stack, a plain value that can be
 //! cloned, compared and hashed at rest, and a [`sched::Ctx`], the substrate of one run
 //! (threads, locks, time, plan, findings). A run borrows both; between runs they are
 //! reset, never rebuilt.

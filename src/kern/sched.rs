@@ -512,7 +512,7 @@ impl Ctx {
         if t > self.now.get() {
             self.now.set(t);
             // A field or not, it is what timers are checked by.
-            cell::count_store();
+            cell::note_store();
             self.time_passed();
         }
     }
