@@ -96,7 +96,7 @@ fn what_is_drawn_further_off_is_clean_on_the_repaired_kernel() {
             }
             if rng.chance(1, 2) {
                 let i = rng.below(near.ops.len());
-                set_fault(&mut near.ops[i], &mut rng);
+                set_fault(m.grammar(), &mut near.ops[i], &mut rng);
             }
             parked += clean(&mut *m, &near, &of, &mut broken).0;
         }

@@ -1,14 +1,16 @@
 //! Random programs from a grammar and a seed.
 //!
 //! [`generate`] knows verbs, weights and argument classes, nothing else: no rule here
-//! emits a fixed sequence of verbs or names a defect. Two habits make collisions likely
+//! emits a fixed sequence of verbs or names a defect. Three habits make collisions likely
 //! without knowing which ones matter:
 //!
 //! * *swarm testing*: every program draws its own weights, so some programs do
 //!   without a verb that hides a bug and others dwell on it;
 //! * *few slots*: an interface, address or protocol control block is more often one
 //!   that the program has already used than a new one, and where the verb needs it
-//!   ([`Role`]), nearly always one that exists.
+//!   ([`Role`]), nearly always one that exists;
+//! * *many windows*: a program that is disturbed at all is disturbed at many places, and
+//!   where its operations really pass something ([`Points`](super::Points)).
 //!
 //! Program `i` of a hunt depends on the seed and `i` only ([`program_rng`]), so any
 //! number of threads produce the same programs, and one can be made again.
@@ -23,8 +25,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as Source, SeedableRng, TryRng};
 
 use super::{
-    Arg, ArgClass, FAIL_PERSISTENT, Grammar, Header, MAX_OPS, Op, Program, Role, Stop, Thresholds,
-    Verb,
+    Arg, ArgClass, FAIL_PERSISTENT, Grammar, Header, MAX_FAIL_AT, MAX_OPS, Op, Program, Role, Stop,
+    Thresholds, Verb,
 };
 
 /// Small random numbers out of a source of random bits.
@@ -236,34 +238,66 @@ pub(super) fn operation<S: Source>(verb: &Verb, in_use: &mut InUse, rng: &mut Rn
     op
 }
 
+/// The most preemptions and faults that a program is given. What is planned for a point that
+/// its operation does not come to is nothing: of the preemptions that is two of three.
+const PREEMPTIONS: usize = 16;
+const FAULTS: usize = 4;
+
 /// Gives half of all programs preemptions and half of them faults.
 pub(super) fn disturb<S: Source>(g: &Grammar, ops: &mut [Op], cfg: &GenConfig, rng: &mut Rng<S>) {
-    if ops.is_empty() {
-        return;
-    }
     if cfg.preemptions && rng.chance(1, 2) {
-        for _ in 0..1 + rng.below(3) {
-            let i = rng.below(ops.len());
+        let places = Places::of(ops, |op| g.points_of(op.verb).yields);
+        for _ in 0..1 + rng.below(PREEMPTIONS) {
+            let Some(i) = places.pick(rng) else { break };
             set_preemption(g, &mut ops[i], rng);
         }
     }
     if cfg.faults && rng.chance(1, 2) {
-        for _ in 0..1 + rng.below(2) {
-            let i = rng.below(ops.len());
-            set_fault(&mut ops[i], rng);
+        let places = Places::of(ops, |op| g.points_of(op.verb).calls);
+        for _ in 0..1 + rng.below(FAULTS) {
+            let Some(i) = places.pick(rng) else { break };
+            set_fault(g, &mut ops[i], rng);
         }
+    }
+}
+
+/// Which operation is disturbed: one whose like pass many points more often than one with
+/// few, by the number of binary digits, and one that passes none never.
+struct Places {
+    /// For each operation the sum of the digits up to and with it.
+    sums: [u16; MAX_OPS],
+    len: usize,
+}
+
+impl Places {
+    /// In a program of `ops`, each of which passes so many `points`.
+    fn of(ops: &[Op], points: impl Fn(&Op) -> u8) -> Places {
+        let (mut sums, mut sum) = ([0; MAX_OPS], 0);
+        for (place, op) in sums.iter_mut().zip(ops) {
+            sum += (u8::BITS - points(op).leading_zeros()) as u16;
+            *place = sum;
+        }
+        Places { sums, len: ops.len().min(MAX_OPS) }
+    }
+
+    /// The number of an operation, if any passes a point.
+    fn pick<S: Source>(&self, rng: &mut Rng<S>) -> Option<usize> {
+        let sums = &self.sums[..self.len];
+        let total = sums.last().copied().filter(|&total| total != 0)?;
+        let at = rng.below(total.into()) as u16;
+        Some(sums.partition_point(|&sum| sum <= at))
     }
 }
 
 /// Parks `op` somewhere early for a short time.
 pub fn set_preemption<S: Source>(g: &Grammar, op: &mut Op, rng: &mut Rng<S>) {
-    op.preempt_at = rng.small(g.usual_preempt_at);
+    op.preempt_at = rng.small(g.points_of(op.verb).yields.clamp(1, g.max_preempt_at));
     op.preempt_for = 1 + rng.below_u8(3);
 }
 
 /// Fails one of the first calls of `op`.
-pub fn set_fault<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
-    op.fail = rng.small(8);
+pub fn set_fault<S: Source>(g: &Grammar, op: &mut Op, rng: &mut Rng<S>) {
+    op.fail = rng.small(g.points_of(op.verb).calls.clamp(1, MAX_FAIL_AT));
     if rng.chance(1, 4) {
         op.fail |= FAIL_PERSISTENT;
     }

@@ -307,6 +307,15 @@ impl Verb {
     }
 }
 
+/// How many points an operation passes at which it can be disturbed, at most as a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Points {
+    /// Yield points, where it can be preempted; 0 for none.
+    pub yields: u8,
+    /// Calls that can fail; 0 for none.
+    pub calls: u8,
+}
+
 /// The verbs of one kernel and the limits of its header.
 #[derive(Clone, Copy, Debug)]
 pub struct Grammar {
@@ -326,8 +335,11 @@ pub struct Grammar {
     /// The highest yield-point ordinal that a record of this kernel can name: one less
     /// than a power of two.
     pub max_preempt_at: u8,
-    /// Up to which ordinal generated preemptions go; small ones are the more frequent.
-    pub usual_preempt_at: u8,
+    /// What operations pass, of verbs that `points` says nothing of. Generated preemptions and
+    /// faults are among so many of the first; small ordinals are the more frequent.
+    pub usual: Points,
+    /// The same for each verb that is named here by its code.
+    pub points: &'static [(u8, Points)],
     /// The interfaces that exist after boot.
     pub booted: &'static [&'static str],
     /// Interfaces that come and go together.
@@ -351,7 +363,8 @@ impl Grammar {
             thresholds: false,
             max_ifindex: 0,
             max_preempt_at: 63,
-            usual_preempt_at: 20,
+            usual: Points { yields: 20, calls: 8 },
+            points: &[],
             booted: &[],
             twins: &[],
             redraws: 0,
@@ -361,6 +374,12 @@ impl Grammar {
     /// The verb of opcode `code`.
     pub fn verb(&self, code: u8) -> Option<&'static Verb> {
         self.verbs.iter().find(|v| v.code == code)
+    }
+
+    /// What operations of the verb with opcode `code` pass, at most as a rule.
+    pub fn points_of(&self, code: u8) -> Points {
+        let own = self.points.iter().find(|(verb, _)| *verb == code);
+        own.map_or(self.usual, |(_, points)| *points)
     }
 
     /// The verb called `name`.

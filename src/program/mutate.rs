@@ -107,7 +107,7 @@ fn apply<S: Source>(edit: Edit, g: &Grammar, p: &mut Program, rng: &mut Rng<S>, 
         Edit::Retarget => retarget(g, p, at, rng),
         Edit::Verb => change_verb(g, p, at, rng),
         Edit::Preempt => change_preemption(g, &mut p.ops[at], rng),
-        Edit::Fail => change_fault(&mut p.ops[at], rng),
+        Edit::Fail => change_fault(g, &mut p.ops[at], rng),
         Edit::Cpus => {
             // Any other number, if there is one.
             let others = rng.below_u8(g.max_cpus.saturating_sub(1));
@@ -181,13 +181,13 @@ fn change_preemption<S: Source>(g: &Grammar, op: &mut Op, rng: &mut Rng<S>) {
     }
 }
 
-fn change_fault<S: Source>(op: &mut Op, rng: &mut Rng<S>) {
+fn change_fault<S: Source>(g: &Grammar, op: &mut Op, rng: &mut Rng<S>) {
     if op.fail == 0 {
-        return set_fault(op, rng);
+        return set_fault(g, op, rng);
     }
     match rng.below(8) {
         0 | 1 => op.fail = 0,
-        2 => set_fault(op, rng),
+        2 => set_fault(g, op, rng),
         3 => op.fail ^= FAIL_PERSISTENT,
         _ => {
             let at = shift(op.fail_at(), MAX_FAIL_AT, rng);

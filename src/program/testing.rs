@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::bytes::DecodeTable;
 use super::{
-    Arg, ArgClass, Grammar, Header, MAX_OPS, NamedPoint, PointKind, Program, Role, Stop,
+    Arg, ArgClass, Grammar, Header, MAX_OPS, NamedPoint, PointKind, Points, Program, Role, Stop,
     Thresholds, Verb,
 };
 
@@ -73,7 +73,7 @@ pub static SECOND: Grammar = Grammar {
     thresholds: true,
     max_ifindex: 31,
     max_preempt_at: 255,
-    usual_preempt_at: 100,
+    usual: Points { yields: 100, calls: 8 },
     ..Grammar::named("freebsd-14", 7)
 };
 

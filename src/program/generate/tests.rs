@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::super::Points;
 use super::super::testing::{FIRST, SECOND, assert_canonical};
 use super::*;
 
@@ -15,7 +16,7 @@ fn generated_programs_are_canonical_and_within_limits() {
     for p in programs(2000) {
         assert_canonical(&p);
         assert!((12..=40).contains(&p.ops.len()));
-        assert!(p.preemptions() <= 3 && p.faults() <= 2);
+        assert!(p.preemptions() <= 16 && p.faults() <= 4);
         assert!(p.named.is_empty() && p.header.defects.is_none());
         for op in &p.ops {
             assert!(op.preempt_at <= 20 && op.preempt_for <= 3 && op.fail_at() <= 8);
@@ -50,6 +51,48 @@ fn lengths_and_disturbances_are_spread_as_promised() {
     assert!((0.22..0.28).contains(&share(|p| p.header.ncpus == 4)));
     let persistent = share(|p| p.ops.iter().any(Op::fail_persistent));
     assert!((0.1..0.25).contains(&persistent), "{persistent}");
+}
+
+#[test]
+fn what_is_planned_is_among_the_points_that_an_operation_passes() {
+    // Of verbs 3 and 9 nothing is said.
+    const POINTS: &[(u8, Points)] = &[
+        (1, Points { yields: 0, calls: 0 }),
+        (2, Points { yields: 60, calls: 1 }),
+        (5, Points { yields: 1, calls: 0 }),
+        (200, Points { yields: 0, calls: 30 }),
+        (201, Points { yields: 255, calls: 255 }),
+    ];
+    static MEASURED: Grammar = Grammar { points: POINTS, ..FIRST };
+    let generator = Generator::new(&MEASURED, GenConfig::default(), 2007);
+    let (mut preempted, mut failed) = ([0; 256], [0; 256]);
+    for op in (0..12_000).flat_map(|i| generator.program(i).ops) {
+        let passes = MEASURED.points_of(op.verb);
+        assert!(op.preempt_at <= passes.yields.min(63), "{op:?}");
+        assert!(op.fail_at() <= passes.calls.min(63), "{op:?}");
+        preempted[usize::from(op.verb)] = op.preempt_at.max(preempted[usize::from(op.verb)]);
+        failed[usize::from(op.verb)] = op.fail_at().max(failed[usize::from(op.verb)]);
+    }
+    let highest = |of: [u8; 256]| [1, 2, 3, 5, 9, 200, 201].map(|verb| of[verb]);
+    assert_eq!(highest(preempted), [0, 60, 20, 1, 20, 0, 63]);
+    assert_eq!(highest(failed), [0, 1, 8, 0, 8, 30, 63]);
+}
+
+#[test]
+fn what_passes_more_is_disturbed_more_often_and_what_passes_nothing_never() {
+    let ops: Vec<Op> = [0, 1, 0, 7, 255].map(|verb| Op { verb, ..Op::default() }).to_vec();
+    let mut rng = Rng::new(SplitMix::new(5));
+    let mut drawn = |places: &Places| {
+        let mut drawn = [0; 5];
+        (0..12_000).for_each(|_| drawn[places.pick(&mut rng).unwrap()] += 1);
+        drawn
+    };
+    let [none, one, neither, three, eight] = drawn(&Places::of(&ops, |op| op.verb));
+    assert_eq!((none, neither), (0, 0));
+    for (n, digits) in [(one, 1), (three, 3), (eight, 8)] {
+        assert!((900 * digits..1100 * digits).contains(&n), "{n} of {digits}");
+    }
+    assert_eq!(Places::of(&ops, |_| 0).pick(&mut rng), None);
 }
 
 #[test]
