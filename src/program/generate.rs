@@ -238,8 +238,8 @@ pub(super) fn operation<S: Source>(verb: &Verb, in_use: &mut InUse, rng: &mut Rn
     op
 }
 
-/// The most preemptions and faults that a program is given. What is planned for a point that
-/// its operation does not come to is nothing: of the preemptions that is two of three.
+/// The most preemptions and faults that a program is given. Two of three planned preemptions
+/// come to nothing: most operations pass fewer points than their like may, or fail before.
 const PREEMPTIONS: usize = 16;
 const FAULTS: usize = 4;
 
@@ -263,7 +263,7 @@ pub(super) fn disturb<S: Source>(g: &Grammar, ops: &mut [Op], cfg: &GenConfig, r
 
 /// Which operation is disturbed: one whose like pass many points more often than one with
 /// few, by the number of binary digits, and one that passes none never.
-struct Places {
+pub(super) struct Places {
     /// For each operation the sum of the digits up to and with it.
     sums: [u16; MAX_OPS],
     len: usize,
@@ -271,7 +271,7 @@ struct Places {
 
 impl Places {
     /// In a program of `ops`, each of which passes so many `points`.
-    fn of(ops: &[Op], points: impl Fn(&Op) -> u8) -> Places {
+    pub fn of(ops: &[Op], points: impl Fn(&Op) -> u8) -> Places {
         let (mut sums, mut sum) = ([0; MAX_OPS], 0);
         for (place, op) in sums.iter_mut().zip(ops) {
             sum += (u8::BITS - points(op).leading_zeros()) as u16;
@@ -281,7 +281,7 @@ impl Places {
     }
 
     /// The number of an operation, if any passes a point.
-    fn pick<S: Source>(&self, rng: &mut Rng<S>) -> Option<usize> {
+    pub fn pick<S: Source>(&self, rng: &mut Rng<S>) -> Option<usize> {
         let sums = &self.sums[..self.len];
         let total = sums.last().copied().filter(|&total| total != 0)?;
         let at = rng.below(total.into()) as u16;
@@ -291,7 +291,7 @@ impl Places {
 
 /// Parks `op` somewhere early for a short time.
 pub fn set_preemption<S: Source>(g: &Grammar, op: &mut Op, rng: &mut Rng<S>) {
-    op.preempt_at = rng.small(g.points_of(op.verb).yields.clamp(1, g.max_preempt_at));
+    op.preempt_at = rng.small(g.points_of(op.verb).yields.min(g.max_preempt_at).max(1));
     op.preempt_for = 1 + rng.below_u8(3);
 }
 

@@ -316,6 +316,13 @@ pub struct Points {
     pub calls: u8,
 }
 
+impl Points {
+    /// So many yield points and fallible calls.
+    pub const fn new(yields: u8, calls: u8) -> Points {
+        Points { yields, calls }
+    }
+}
+
 /// The verbs of one kernel and the limits of its header.
 #[derive(Clone, Copy, Debug)]
 pub struct Grammar {
@@ -363,7 +370,7 @@ impl Grammar {
             thresholds: false,
             max_ifindex: 0,
             max_preempt_at: 63,
-            usual: Points { yields: 20, calls: 8 },
+            usual: Points::new(20, 8),
             points: &[],
             booted: &[],
             twins: &[],

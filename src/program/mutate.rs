@@ -10,7 +10,8 @@ use rand_chacha::rand_core::Rng as Source;
 
 use super::bytes::{Decoder, encode_header, encode_op};
 use super::generate::{
-    GenConfig, InUse, Rng, SplitMix, Weights, append, disturb, operation, set_fault, set_preemption,
+    GenConfig, InUse, Places, Rng, SplitMix, Weights, append, disturb, operation, set_fault,
+    set_preemption,
 };
 use super::{
     FAIL_PERSISTENT, Grammar, MAX_FAIL_AT, MAX_OPS, MAX_PREEMPT_FOR, Op, Program, RECORD,
@@ -106,8 +107,16 @@ fn apply<S: Source>(edit: Edit, g: &Grammar, p: &mut Program, rng: &mut Rng<S>, 
         Edit::Swap => p.ops.swap(at, (at + 1 + rng.below(len - 1)) % len),
         Edit::Retarget => retarget(g, p, at, rng),
         Edit::Verb => change_verb(g, p, at, rng),
-        Edit::Preempt => change_preemption(g, &mut p.ops[at], rng),
-        Edit::Fail => change_fault(g, &mut p.ops[at], rng),
+        Edit::Preempt => {
+            let places = Places::of(&p.ops, |op| g.points_of(op.verb).yields);
+            let at = places.pick(rng).unwrap_or(at);
+            change_preemption(g, &mut p.ops[at], rng);
+        }
+        Edit::Fail => {
+            let places = Places::of(&p.ops, |op| g.points_of(op.verb).calls);
+            let at = places.pick(rng).unwrap_or(at);
+            change_fault(g, &mut p.ops[at], rng);
+        }
         Edit::Cpus => {
             // Any other number, if there is one.
             let others = rng.below_u8(g.max_cpus.saturating_sub(1));

@@ -73,7 +73,7 @@ pub static SECOND: Grammar = Grammar {
     thresholds: true,
     max_ifindex: 31,
     max_preempt_at: 255,
-    usual: Points { yields: 100, calls: 8 },
+    usual: Points::new(100, 8),
     ..Grammar::named("freebsd-14", 7)
 };
 

@@ -49,6 +49,10 @@ fn lengths_and_disturbances_are_spread_as_promised() {
     assert!((0.45..0.55).contains(&share(|p| p.preemptions() > 0)));
     assert!((0.45..0.55).contains(&share(|p| p.faults() > 0)));
     assert!((0.22..0.28).contains(&share(|p| p.header.ncpus == 4)));
+    let most = |of: fn(&Program) -> usize| all.iter().map(of).max();
+    assert!(most(Program::preemptions) > Some(10) && most(Program::faults) == Some(4));
+    let mean = all.iter().map(Program::preemptions).sum::<usize>() as f64 / 2000.0;
+    assert!((6.0..8.5).contains(&mean), "{mean} of a program that has any");
     let persistent = share(|p| p.ops.iter().any(Op::fail_persistent));
     assert!((0.1..0.25).contains(&persistent), "{persistent}");
 }
@@ -57,11 +61,11 @@ fn lengths_and_disturbances_are_spread_as_promised() {
 fn what_is_planned_is_among_the_points_that_an_operation_passes() {
     // Of verbs 3 and 9 nothing is said.
     const POINTS: &[(u8, Points)] = &[
-        (1, Points { yields: 0, calls: 0 }),
-        (2, Points { yields: 60, calls: 1 }),
-        (5, Points { yields: 1, calls: 0 }),
-        (200, Points { yields: 0, calls: 30 }),
-        (201, Points { yields: 255, calls: 255 }),
+        (1, Points::new(0, 0)),
+        (2, Points::new(60, 1)),
+        (5, Points::new(1, 0)),
+        (200, Points::new(0, 30)),
+        (201, Points::new(255, 255)),
     ];
     static MEASURED: Grammar = Grammar { points: POINTS, ..FIRST };
     let generator = Generator::new(&MEASURED, GenConfig::default(), 2007);

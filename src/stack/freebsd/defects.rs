@@ -230,7 +230,7 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Preemption,
         needs: 0,
         source: "sys/netinet6/in6.c:in6_addifaddr",
-        what: "R3, W7: the address is linked and its prefix's route installed before ia6_ndpr is set; a purge in between misses the prefix",
+        what: "R3, W7: the address is linked and its prefix's route installed before ia6_ndpr is set; a purge in between misses the prefix. A detach purges beside an ioctl's deletion, and both take one address off its list",
         repair: "ours: the purge of a dying interface takes in6_control_sx",
     },
     Defect {
