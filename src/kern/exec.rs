@@ -225,7 +225,7 @@ where
         }
         let rest = self.k.cx.at_rest();
         let errno = errno.filter(|_| rest);
-        // An operation that was alone and has stored nothing, as two of five: at rest all was
+        // An operation that was alone and has stored nothing, as one of three: at rest all was
         // well before it, and is as it was.
         if let Some(errno) = errno
             && self.passed
