@@ -246,14 +246,14 @@ const FAULTS: usize = 4;
 /// Gives half of all programs preemptions and half of them faults.
 pub(super) fn disturb<S: Source>(g: &Grammar, ops: &mut [Op], cfg: &GenConfig, rng: &mut Rng<S>) {
     if cfg.preemptions && rng.chance(1, 2) {
-        let places = Places::of(ops, |op| g.points_of(op.verb).yields);
+        let places = Places::to_preempt(g, ops);
         for _ in 0..1 + rng.below(PREEMPTIONS) {
             let Some(i) = places.pick(rng) else { break };
             set_preemption(g, &mut ops[i], rng);
         }
     }
     if cfg.faults && rng.chance(1, 2) {
-        let places = Places::of(ops, |op| g.points_of(op.verb).calls);
+        let places = Places::to_fail(g, ops);
         for _ in 0..1 + rng.below(FAULTS) {
             let Some(i) = places.pick(rng) else { break };
             set_fault(g, &mut ops[i], rng);
@@ -270,8 +270,18 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// Where a program can be preempted.
+    pub fn to_preempt(g: &Grammar, ops: &[Op]) -> Places {
+        Places::of(ops, |op| g.points_of(op.verb).yields)
+    }
+
+    /// Where a call of a program can fail.
+    pub fn to_fail(g: &Grammar, ops: &[Op]) -> Places {
+        Places::of(ops, |op| g.points_of(op.verb).calls)
+    }
+
     /// In a program of `ops`, each of which passes so many `points`.
-    pub fn of(ops: &[Op], points: impl Fn(&Op) -> u8) -> Places {
+    fn of(ops: &[Op], points: impl Fn(&Op) -> u8) -> Places {
         let (mut sums, mut sum) = ([0; MAX_OPS], 0);
         for (place, op) in sums.iter_mut().zip(ops) {
             sum += (u8::BITS - points(op).leading_zeros()) as u16;

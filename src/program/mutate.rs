@@ -108,13 +108,11 @@ fn apply<S: Source>(edit: Edit, g: &Grammar, p: &mut Program, rng: &mut Rng<S>, 
         Edit::Retarget => retarget(g, p, at, rng),
         Edit::Verb => change_verb(g, p, at, rng),
         Edit::Preempt => {
-            let places = Places::of(&p.ops, |op| g.points_of(op.verb).yields);
-            let at = places.pick(rng).unwrap_or(at);
+            let at = Places::to_preempt(g, &p.ops).pick(rng).unwrap_or(at);
             change_preemption(g, &mut p.ops[at], rng);
         }
         Edit::Fail => {
-            let places = Places::of(&p.ops, |op| g.points_of(op.verb).calls);
-            let at = places.pick(rng).unwrap_or(at);
+            let at = Places::to_fail(g, &p.ops).pick(rng).unwrap_or(at);
             change_fault(g, &mut p.ops[at], rng);
         }
         Edit::Cpus => {
