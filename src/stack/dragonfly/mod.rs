@@ -48,6 +48,7 @@ pub mod radix;
 pub mod raw_ip;
 pub mod route;
 pub mod rtsock;
+pub mod rules;
 pub mod softclock;
 pub mod tcp;
 pub mod udp_usrreq;
