@@ -133,11 +133,19 @@ class Lines:
             pass
 
     def add(self, value):
+        """One line more, or the list as it was."""
+        line = json.dumps(value).encode() + b"\n"
         try:
-            with open(self.path, "ab") as file:
-                file.write(json.dumps(value).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            with open(self.path, "ab", buffering=0) as file:
+                before = file.tell()
+                try:
+                    while line:
+                        line = line[file.write(line):]
+                    os.fsync(file.fileno())
+                except OSError:
+                    # Half a line would take the next one with it.
+                    file.truncate(before)
+                    raise
         except OSError as e:
             if no_room(e):
                 raise DiskFull(self.path) from e
