@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
 from common import LIBFUZZER_FLAGS, SIGNATURE, environment, report_of
@@ -43,6 +44,11 @@ LONGEST = 520
 # What ends a process without its doing. Other signals are its own fault.
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT,
                 signal.SIGXCPU)
+
+
+def from_outside(code):
+    """Whether somebody else has ended a process that has ended with this code."""
+    return code == INTERRUPTED or -code in FROM_OUTSIDE
 
 
 def die_with_parent():
@@ -128,6 +134,8 @@ class Worker:
         self.ended_executions = 0
         self.count = Count()
         self.code = None
+        # How often it has ended without having done anything, one time after the other.
+        self.fruitless = 0
 
     def launch(self, command, env):
         self.said, self.said_size = [], 0
@@ -298,7 +306,8 @@ class Afl(Worker):
         self.number = number
         self.fuzzer, self.target, self.mutator = programs
         self.corpus = corpus
-        self.seen = set()
+        # By folder, the names of what has been taken.
+        self.seen = defaultdict(set)
 
     def out(self):
         return self.folder / "out" / self.name
@@ -307,7 +316,7 @@ class Afl(Worker):
         self.folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.out(), ignore_errors=True)
         begin = self.begin_with(seed)
-        self.seen = set()
+        self.seen.clear()
         self.features = None
         role = ["-M", self.name] if self.number == 0 else [
             "-S", self.name, "-p", self.SCHEDULES[self.number % len(self.SCHEDULES)]]
@@ -345,15 +354,15 @@ class Afl(Worker):
     def fresh(self, folder, settled):
         """Files of a folder of the instance that have not been taken yet; `settled`: only
         those that are not being written any more."""
+        place, seen = self.out() / folder, self.seen[folder]
         try:
-            names = [n for n in os.listdir(self.out() / folder) if n.startswith("id:")]
+            # Before any path is made: a queue grows to thousands, and is looked at every second.
+            names = set(os.listdir(place)) - seen
         except OSError:
             return []
         new = []
-        for name in sorted(names):
-            file = self.out() / folder / name
-            if file in self.seen:
-                continue
+        for name in sorted(n for n in names if n.startswith("id:")):
+            file = place / name
             try:
                 about = file.stat()
                 # An empty one is still to be written, unless nobody is there to do that.
@@ -362,6 +371,6 @@ class Afl(Worker):
             except FileNotFoundError:
                 # Of an instance that begins anew.
                 continue
-            self.seen.add(file)
+            seen.add(name)
             new.append(file)
         return new
