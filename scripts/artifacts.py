@@ -3,7 +3,7 @@
 An artifact is an input that an engine has found something with. It is kept as it was, as
 DIR/artifacts/KIND-SHA1, or KIND-left-SHA1 when it may be torn. `ifscrub triage` says of each
 what it violates and writes a program of what is new; DIR/triaged.jsonl has a line for each that
-has been looked at, and no other memory is needed to go on.
+has been looked at and is kept, and no other memory is needed to go on.
 """
 
 import re
@@ -81,11 +81,12 @@ class Artifacts:
 
     # Keeping.
 
-    def keep(self, kind, data):
-        """Keeps what something was found with; returns the artifact."""
+    def keep(self, kind, data, signature=None):
+        """Keeps what something was found with; returns the artifact. A crash is not written when
+        its process has told a `signature` of which there are enough."""
         digest = sha1(data)
         path = self.place / f"{kind}-{digest}"
-        if not path.exists():
+        if not path.exists() and not (kind == "crash" and self.enough(signature)):
             self.write(path, data)
             self.pending.append(path)
         # A process that begins with it would end with it.
@@ -156,9 +157,12 @@ class Artifacts:
         if (told := done.result()) is not None:
             self.sorted_out(told, done.files)
             return
-        if done.had_no_room():
+        if done.had_no_room() or done.could_not_work():
             self.pending = done.files + self.pending
-            raise DiskFull(self.findings)
+            if done.had_no_room():
+                raise DiskFull(self.findings)
+            die(f"artifacts cannot be looked at:\n{done.said}\nWhat was found is safe; start again "
+                "when that is mended: it goes on.")
         self.alone.update(f.name for f in done.files)
         if done.was_killed():
             self.look_again(done.files)
@@ -189,6 +193,11 @@ class Artifacts:
         """The result of a triage: what is new is told, what is credited is off from now on."""
         by_signature = {f["signature"]: f for f in told["findings"]}
         for file, about in zip(files, told["files"]):
+            left = ARTIFACT.fullmatch(file.name).group(2)
+            if "error" in about and not left:
+                self.terminal.say(f"{file}: triage cannot take it: {about['error']}")
+                self.harness_bug(file, "harness/triage")
+                continue
             if "bug" in about:
                 self.terminal.say(f"{file}: the harness itself panicked: {about['bug']}")
                 self.harness_bug(file, "harness/panic")
@@ -198,9 +207,10 @@ class Artifacts:
                                   "does not fuzz; passed over")
                 self.note(file, "skipped", [])
                 continue
-            if "signature" not in about and ARTIFACT.fullmatch(file.name).group(2):
-                self.terminal.say(f"{file}: clean when it is run again: AFL++ or its target was "
-                                  "killed with it, so it is torn, or nothing is wrong with it")
+            if "signature" not in about and left:
+                why = about.get("error", "clean when it is run again")
+                self.terminal.say(f"{file}: {why}: AFL++ or its target was killed with it, so it is "
+                                  "torn, or nothing is wrong with it")
                 self.note(file, "left", [])
                 continue
             if "signature" not in about:
@@ -229,13 +239,19 @@ class Artifacts:
         self.unfound = [id for k in kernels for id in k["unfound"]]
 
     def note(self, file, signature, credit):
-        """This artifact needs no more looking at. Of one signature only so many are kept; what
-        was not judged stays."""
+        """This artifact needs no more looking at. Of one signature only so many are kept and told;
+        what was not judged stays."""
+        if self.enough(signature):
+            file.unlink(missing_ok=True)
+            return
         self.triaged.add({"artifact": file.name, "signature": signature, "credit": credit})
         self.credited.update(dict.fromkeys(credit))
-        n = self.duplicates[signature] = self.duplicates.get(signature, 0) + 1
-        if n > SAME_SIGNATURE and signature not in NOT_JUDGED:
-            file.unlink(missing_ok=True)
+        self.duplicates[signature] = self.duplicates.get(signature, 0) + 1
+
+    def enough(self, signature):
+        """Whether no more artifacts of this signature are kept."""
+        n = self.duplicates.get(signature, 0)
+        return n >= SAME_SIGNATURE and signature not in NOT_JUDGED
 
     def harness_bug(self, file, signature):
         if signature not in self.known:

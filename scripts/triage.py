@@ -1,8 +1,8 @@
 """One process that looks at artifacts: `ifscrub triage`, heard while the engines go on.
 
 It may be killed like any other process, by the system when memory is short: that says
-nothing of its artifacts. One that ends in any other way without a result has met an artifact
-that it cannot take.
+nothing of its artifacts. Nor does it when it cannot write what it has found. One that ends in any
+other way without a result has met an artifact that it cannot take.
 """
 
 import json
@@ -11,6 +11,10 @@ import subprocess
 
 from common import environment
 from engines import FROM_OUTSIDE, spawn
+
+# Its exit code when a file is no program, of which its result tells; without a result, when it
+# could not do its work.
+BAD_FILE = 2
 
 
 class Triage:
@@ -45,7 +49,7 @@ class Triage:
 
     def result(self):
         """What it has found out, or `None`."""
-        if self.code not in (0, 1, 3):
+        if self.code not in (0, 1, BAD_FILE, 3):
             return None
         try:
             return json.loads(self.out)
@@ -55,6 +59,10 @@ class Triage:
     def was_killed(self):
         """Whether somebody else has ended it."""
         return -self.code in FROM_OUTSIDE
+
+    def could_not_work(self):
+        """Whether the system has refused something to it: that says nothing of its artifacts."""
+        return self.code == BAD_FILE
 
     def had_no_room(self):
         """Whether it could not write its result."""
