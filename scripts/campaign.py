@@ -4,7 +4,7 @@ DIR/campaign.json   what it is about; written once
 DIR/corpus/         the shared corpus; a file is called by the SHA-1 of what it holds
 DIR/artifacts/      every input that an engine has found something with, as it was
 DIR/findings/       KERNEL/NAME.ops and NAME.report: one minimized program of each signature
-DIR/triaged.jsonl   a line for each artifact that has been looked at
+DIR/triaged.jsonl   a line for each artifact that has been looked at and is kept
 DIR/status.jsonl    what went on, a JSON object a line; see `Status`
 DIR/workers/        where the engines work; what is left there is taken over at the next start.
                     bin/ has the programs of this start, so that a build does not change them
@@ -31,7 +31,7 @@ from pathlib import Path
 
 from artifacts import Artifacts
 from common import ROOT, call, die, environment, table
-from engines import CRASHED, INTERRUPTED, REFUSED, of_afl, of_libfuzzer
+from engines import CRASHED, INTERRUPTED, REFUSED, from_outside, of_afl, of_libfuzzer
 from reach import Reach
 from status import Status
 from terminal import Terminal, short
@@ -44,8 +44,8 @@ PROGRESS_EVERY = 10
 PAUSE = 0.05
 # With AFL++, which takes seconds to begin, a round goes on a little after a finding.
 AFL_ROUND = 5
-# A worker that ends so often, one time after the other, without having done anything does
-# not work at all. One that has lived so many seconds has done something.
+# A worker that ends by itself so often, one time after the other, without having done anything
+# does not work at all. One that has lived so many seconds has done something.
 FRUITLESS = 5
 LIVED = 5
 RESERVE = 1 << 20
@@ -63,7 +63,6 @@ class Campaign:
         # Whether the status has a line of this start.
         self.begun = False
         self.workers = []
-        self.fruitless = 0
         self.seeds_used = 0
         self.rss_mb = self.peak_kb = 0
         # Which defects are on.
@@ -185,8 +184,9 @@ class Campaign:
         if data and not path.exists():
             self.write(path, data)
 
-    def take(self, finds):
-        """Keeps what an engine has found; returns the artifacts."""
+    def take(self, finds, signature=None):
+        """Keeps what an engine has found; returns the artifacts. `signature`: of the finding that
+        its process has ended with, if it has told it."""
         kept = []
         for kind, data, file in finds:
             if data is None:
@@ -194,7 +194,7 @@ class Campaign:
             elif kind == "input":
                 self.add_input(data)
             else:
-                kept.append(self.artifacts.keep(kind, data))
+                kept.append(self.artifacts.keep(kind, data, signature))
         return kept
 
     # Workers.
@@ -203,6 +203,9 @@ class Campaign:
         return self.base_executions + sum(w.executions() for w in self.workers)
 
     def start_worker(self, w):
+        if self.interrupted:
+            # It would only be ended at once.
+            return
         self.seeds_used += 1
         # Not the seeds of a start before this one.
         seed = 1 + (self.base_executions + 7919 * self.seeds_used) % (1 << 31)
@@ -211,19 +214,20 @@ class Campaign:
     def ended(self, w):
         """A worker's process has ended by itself."""
         lived, code = w.lived(), w.reap()
-        found = self.take(w.taken(settled=False))
+        signature = w.signature()
+        found = self.take(w.taken(settled=False), signature)
         if code == CRASHED and not found and (text := w.program()):
             # The disk had no room for it; the report had.
-            found.append(self.artifacts.keep("crash", text.encode()))
+            found.append(self.artifacts.keep("crash", text.encode(), signature))
         if len(found) == 1:
-            self.artifacts.said_already(found[0], w.signature())
+            self.artifacts.said_already(found[0], signature)
         if found or lived >= LIVED:
-            self.fruitless = 0
-        else:
-            self.fruitless += 1
-        if self.fruitless >= FRUITLESS or code == REFUSED and not found:
+            w.fruitless = 0
+        elif not from_outside(code):
+            w.fruitless += 1
+        if w.fruitless >= FRUITLESS or code == REFUSED and not found:
             self.give_up(w, code)
-        if not found and code not in (0, INTERRUPTED):
+        if not found and code not in (0, INTERRUPTED) and not self.interrupted:
             self.terminal.say(f"{w.name} ended with {code} and is started again")
         self.start_worker(w)
 
@@ -247,7 +251,7 @@ class Campaign:
         self.take_over()
         self.command = self.adopt(self.command)
         self.seeds = self.import_seeds()
-        version = call([self.command, "--version"]).split()[-1]
+        version = call([self.command, "--version"]).split()[1]
         kernels = self.artifacts.begin(self.command, version)
         self.on = self.artifacts.next_on
         self.workers = make_workers(self)
