@@ -15,6 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SIGNATURE = re.compile(r"^signature: *(\S+)", re.MULTILINE)
 
+# Whoever ends a script so leaves none of its processes and temporary folders behind.
+signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
 
 def say(line):
     """Tells the person at the terminal; results go to stdout. If nobody listens, so be it."""
