@@ -270,6 +270,13 @@ def json_of(command, accepted=(0, 1), **options):
     return json.loads(done.stdout)
 
 
+def walk_of(command):
+    """The number of the walk over programs that its generator makes: the same seeds of another
+    walk are other programs. Versions that do not say it have the first."""
+    found = re.search(r"\(walk (\d+)\)", call([command, "--version"]))
+    return int(found.group(1)) if found else 1
+
+
 def catalogue(command, kernel=None):
     """The defects by their name, of one kernel or of all."""
     only = ["--kernel", kernel] if kernel else []
