@@ -46,7 +46,10 @@ coverage) : "${RUSTFLAGS:=$common -Cinstrument-coverage}" ;;
 esac
 export RUSTFLAGS
 # The images' cargo and cargo-fuzz agree on this folder; without it each has its own idea.
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/fuzz/target}/oss-fuzz-$SANITIZER
+target_dir=${CARGO_TARGET_DIR:-fuzz/target}
+# Of the checkout, also where cargo is started in fuzz/.
+[[ $target_dir = /* ]] || target_dir=$root/$target_dir
+export CARGO_TARGET_DIR=$target_dir/oss-fuzz-$SANITIZER
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 targets=$(cargo metadata --no-deps --format-version 1 --manifest-path fuzz/Cargo.toml | python3 -c '
@@ -59,6 +62,8 @@ if [ "$SANITIZER" = coverage ]; then
     # Not optimized, as everywhere in OSS-Fuzz, and with the paths that llvm-cov will look for:
     # the files of the fuzz crates would be known by relative ones.
     built=$CARGO_TARGET_DIR/$host/debug
+    # CONTRIBUTING.md counts on it; rustc's checks for overflow go with them.
+    RUSTFLAGS="$RUSTFLAGS -C debug-assertions=no"
     for own in fuzz_targets glue; do
         RUSTFLAGS="$RUSTFLAGS --remap-path-prefix $own=$root/fuzz/$own"
     done
