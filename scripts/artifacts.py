@@ -195,7 +195,7 @@ class Artifacts:
         for file, about in zip(files, told["files"]):
             left = ARTIFACT.fullmatch(file.name).group(2)
             if "error" in about and not left:
-                self.terminal.say(f"{file}: triage cannot take it: {about['error']}")
+                self.terminal.say(f"triage cannot take {about['error']}")
                 self.harness_bug(file, "harness/triage")
                 continue
             if "bug" in about:
@@ -208,7 +208,7 @@ class Artifacts:
                 self.note(file, "skipped", [])
                 continue
             if "signature" not in about and left:
-                why = about.get("error", "clean when it is run again")
+                why = "no program" if "error" in about else "clean when it is run again"
                 self.terminal.say(f"{file}: {why}: AFL++ or its target was killed with it, so it is "
                                   "torn, or nothing is wrong with it")
                 self.note(file, "left", [])
