@@ -257,6 +257,8 @@ pub fn errno_name(errno: i32) -> Cow<'static, str> {
         19 => "ENODEV",
         22 => "EINVAL",
         35 => "EAGAIN",
+        37 => "EALREADY",
+        39 => "EDESTADDRREQ",
         45 => "EOPNOTSUPP",
         46 => "EPFNOSUPPORT",
         47 => "EAFNOSUPPORT",
@@ -272,6 +274,43 @@ pub fn errno_name(errno: i32) -> Cow<'static, str> {
         61 => "ECONNREFUSED",
         64 => "EHOSTDOWN",
         65 => "EHOSTUNREACH",
+        69 => "EDQUOT",
         _ => return Cow::Owned(errno.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    /// The constants of errnos in the sources of the stacks: name and number.
+    fn errnos(folder: &Path, all: &mut Vec<(String, i32)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                errnos(&path, all);
+                continue;
+            }
+            for line in fs::read_to_string(&path).unwrap().lines() {
+                let Some(rest) = line.strip_prefix("pub const E") else { continue };
+                let Some((name, number)) = rest.split_once(": i32 = ") else { continue };
+                let number = number.trim_end_matches(';').parse().unwrap();
+                all.push((format!("E{name}"), number));
+            }
+        }
+    }
+
+    #[test]
+    fn every_errno_of_a_stack_is_told_by_its_name() {
+        let mut all = Vec::new();
+        errnos(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/stack"), &mut all);
+        assert!(all.len() > 40, "{all:?}");
+        for (name, number) in all {
+            // BSD's two names of one number.
+            let name = if name == "EWOULDBLOCK" { "EAGAIN" } else { &name };
+            assert_eq!(errno_name(number), name);
+        }
+    }
 }
