@@ -10,11 +10,13 @@ use ifscrub::kern::exec::Config;
 use ifscrub::program::generate::SplitMix;
 use ifscrub::program::{MAX_OPS, RECORD, bytes, text};
 use ifscrub::stack::{GRAMMARS, as_reported, machine};
+use ifscrub::triage::replay::resolve;
 use ifscrub::triage::sets::VARIABLE;
 use rand_chacha::rand_core::Rng;
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use support::{Scratch, ifscrub, stderr};
 
 /// The longest byte string that is tried; a program of more than [`MAX_OPS`] operations
@@ -163,8 +165,34 @@ fn files_that_are_no_programs_are_refused_with_place_and_remedy() {
     }
 }
 
+/// The command with something to read on stdin.
+fn fed(args: &[&str], input: &[u8]) -> Output {
+    let mut child = ifscrub()
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command can be started");
+    // Whoever refuses its arguments does not read.
+    let _ = child.stdin.take().expect("a pipe").write_all(input);
+    child.wait_with_output().expect("it ends")
+}
+
 #[test]
-fn bytes_that_no_corpus_would_take_are_run_with_a_word() {
+fn a_program_may_come_by_stdin_and_is_told_by_that_name() {
+    let quiet = with_line("SIOCIFCREATE gif0");
+    let o = fed(&["run", "-"], quiet.as_bytes());
+    assert_eq!(support::stdout(&o), "-: clean: 1 operations, 1 succeeded\n", "{}", stderr(&o));
+    let panic = std::fs::read(support::root().join("tests/field/c1-2007-panic.ops")).expect("it");
+    let o = fed(&["minimize", "-"], &panic);
+    assert!(support::stdout(&o).starts_with("# ifscrub 1\n"), "{}", stderr(&o));
+    assert_refused(&fed(&["run", "-"], b""), Path::new("-"), "is empty");
+    assert_refused(&fed(&["run", "--expect", "-"], b""), Path::new("stdin"), "no report beside it");
+}
+
+#[test]
+fn bytes_that_no_corpus_would_take_are_not_called_clean_unless_it_is_said_that_they_are_meant() {
     let dir = Scratch::new("odd-bytes");
     let whole = bytes::encode(&support::parse("# ifscrub 1\nkernel dragonfly-2007\nadvance 1s\n"));
     let whole = whole.expect("a program");
@@ -178,11 +206,68 @@ fn bytes_that_no_corpus_would_take_are_run_with_a_word() {
         ("other", &other, "format version 65"),
     ];
     for (name, data, words) in cases {
-        let o = run([&dir.write(name, data)]);
+        let path = dir.write(name, data);
+        assert_refused(&run([&path]), &path, words);
+        assert!(stderr(&run([&path])).contains("--bytes"), "{name}: {}", stderr(&run([&path])));
+        let o = run([OsStr::new("--json"), path.as_ref()]);
+        assert_eq!(o.status.code(), Some(2), "{name}");
+        assert!(json(&o)[0]["odd"].as_str().is_some_and(|odd| odd.contains(words)), "{name}");
+        let o = run([OsStr::new("--bytes"), path.as_ref()]);
         let said = stderr(&o);
         assert_eq!(o.status.code(), Some(0), "{name}: {said}");
         assert!(said.contains("note: ") && said.contains(words), "{name}, no `{words}`: {said}");
     }
+    assert!(json(&run([OsStr::new("--json"), dir.0.join("whole").as_ref()]))[0]["odd"].is_null());
+    // What it violates is told in any case.
+    let tap = support::read(&support::root().join("crashes/dragonfly-2007/c4-tapclose-zeroes.ops"));
+    let (tap, unreached) = {
+        let mut m = support::machine_for(&tap);
+        let set = support::own_defects(&*m, &tap);
+        resolve(&mut *m, &tap, set, u8::MAX)
+    };
+    assert!(unreached.is_empty());
+    let mut data = bytes::encode(&tap).expect("a program");
+    data.push(0);
+    let path = dir.write("tap", data);
+    let o = run([OsStr::new("--defects"), "c4-tapclose-zeroes".as_ref(), path.as_ref()]);
+    assert_eq!(o.status.code(), Some(1), "{}", stderr(&o));
+    assert!(stderr(&o).contains("it is torn"), "{}", stderr(&o));
+}
+
+fn json(o: &Output) -> serde_json::Value {
+    serde_json::from_slice(&o.stdout).unwrap_or_else(|_| panic!("no JSON: {}", stderr(o)))
+}
+
+#[test]
+fn in_json_a_file_that_cannot_be_run_has_its_error() {
+    let dir = Scratch::new("bad-json");
+    let missing = dir.0.join("missing.ops");
+    let good = dir.write("good.ops", with_line("SIOCIFCREATE gif0"));
+    let run = |files: &[&Path]| {
+        let o = ifscrub().args(["run", "--json"]).args(files).output().expect("started");
+        (o.status.code(), json(&o))
+    };
+    let (code, told) = run(&[&missing]);
+    assert_eq!((code, told.as_array().map(Vec::len)), (Some(2), Some(1)), "{told}");
+    assert!(told[0]["error"].as_str().is_some_and(|e| e.contains("cannot be read")), "{told}");
+    let (code, told) = run(&[&missing, &good]);
+    assert_eq!(code, Some(2));
+    assert_eq!(told[0]["file"], missing.display().to_string());
+    assert_eq!((told[1].get("error"), &told[1]["violation"]), (None, &false.into()));
+}
+
+#[test]
+fn a_report_with_other_line_ends_is_told_so() {
+    let dir = Scratch::new("line-ends");
+    let name = "tests/field/c1-2007-panic.ops";
+    let program = std::fs::read(support::root().join(name)).expect("a program");
+    let path = dir.write("x.ops", program);
+    let report = support::stdout(&run([&path]));
+    dir.write("x.report", report.replace('\n', "\r\n"));
+    let o = run([OsStr::new("--expect"), path.as_ref()]);
+    let said = support::stdout(&o);
+    assert_eq!(o.status.code(), Some(1), "{said}");
+    assert!(said.contains("line ends differ\nhelp: "), "{said}");
 }
 
 #[test]
@@ -287,6 +372,9 @@ fn what_is_wrong_in_a_header_is_told_with_its_line() {
         assert!(has_remedy(&said), "{name}: {said}");
         assert!(said.contains(words), "{name}, no `{words}`: {said}");
     }
+    // Only the model knows which defects there are, and the line is told all the same.
+    let path = dir.0.join("defect.ops");
+    assert!(stderr(&run([&path])).contains(&format!("{}:3: ", path.display())));
 }
 
 #[test]
@@ -302,6 +390,13 @@ fn options_and_the_environment_are_refused_with_their_name() {
     let mut command = ifscrub();
     command.arg("run").arg(&bytes).env(VARIABLE, "nonsense");
     assert_refused(&command.output().expect("started"), Path::new(VARIABLE), "nonsense");
+    for list in ["", " ", ","] {
+        let run = run([OsStr::new("--defects"), list.as_ref(), path.as_ref()]);
+        assert_refused(&run, Path::new("--defects"), "the list is empty");
+    }
+    let mut command = ifscrub();
+    command.arg("run").arg(&bytes).env(VARIABLE, ",");
+    assert_refused(&command.output().expect("started"), Path::new(VARIABLE), "the list is empty");
     let o = ifscrub()
         .args(["hunt", "--kernel", "freebsd-15", "--runs", "1"])
         .output()

@@ -76,31 +76,56 @@ fn what_is_no_program_of_this_format_is_refused_one_by_one() {
         data[at] = value;
         data
     };
-    let cases: [(&str, Vec<u8>, &str); 8] = [
-        ("version", changed(0, 9), "is of format version 9; this ifscrub knows version 1"),
-        ("kernel", changed(1, 99), "kernel number 99"),
-        ("opcode", changed(8, 251), "no verb of"),
-        ("torn", good[..good.len() - 1].to_vec(), "no whole records"),
-        ("short", vec![1, 0, 0], "a header alone has 8"),
-        ("empty", Vec::new(), "is empty"),
+    let long = [&good[..8], &good[8..16].repeat(65)].concat();
+    // What is wrong, and what its remedy must name.
+    let cases: [(&str, Vec<u8>, &str, &str); 12] = [
+        (
+            "version",
+            changed(0, 9),
+            "is of format version 9; this ifscrub knows version 1",
+            "the ifscrub that wrote it",
+        ),
+        ("kernel", changed(1, 99), "kernel number 99", "the ifscrub that has its kernel"),
+        ("opcode", changed(8, 251), "no verb of", "or a later one"),
+        ("argument", changed(9, 255), "means nothing here", "convert --bytes --to text"),
+        ("torn", good[..good.len() - 1].to_vec(), "no whole records", "copy it again"),
+        ("short", vec![1, 0, 0], "a header alone has 8", "copy it again"),
+        ("long", long, "has 65 operations, more than 64", "cut it to 520 bytes"),
+        ("empty", Vec::new(), "is empty", "begins with"),
         (
             "text-2.ops",
             b"# ifscrub 2\nkernel dragonfly-2007\n".to_vec(),
             "expected format version 1, found `2`",
+            "format version 1",
         ),
-        ("words", b"no program\n".to_vec(), "does not begin with"),
+        ("words", b"no program\n".to_vec(), "does not begin with", "begin it with that line"),
+        ("latin.ops", b"# ifscrub 1\n# \xfc\n".to_vec(), "is not UTF-8", "write it in UTF-8"),
+        (
+            "defect.ops",
+            b"# ifscrub 1\nkernel dragonfly-2007\ndefects c9\n".to_vec(),
+            "no defect is called `c9`",
+            "`ifscrub defects`",
+        ),
     ];
-    for (name, data, _) in &cases {
+    for (name, data, ..) in &cases {
         std::fs::write(from.join(name), data).expect("a file");
     }
     std::fs::write(from.join("good"), &good).expect("a file");
     let into = dir.0.join("into");
     let o = corpus(&[&"import", &from, &"--into", &into]);
-    for (name, _, words) in &cases {
-        assert_refused(&o, &from.join(name), words);
+    // The command has no such option.
+    assert!(!stderr(&o).contains("pass --bytes"), "{}", stderr(&o));
+    for (name, _, words, remedy) in &cases {
+        let place = from.join(name);
+        assert_refused(&o, &place, words);
+        let said = stderr(&o);
+        let (_, own) = said.split_once(&*place.to_string_lossy()).expect("its place");
+        let own: String = own.lines().take(2).collect();
+        assert!(own.contains(remedy), "{name}, no `{remedy}`: {own}");
     }
+    assert!(stderr(&o).contains("defect.ops:3: "), "{}", stderr(&o));
     assert_eq!(names(&into), ["good"]);
-    assert!(stdout(&o).ends_with("1 taken, 0 already there, 8 refused\n"), "{}", stdout(&o));
+    assert!(stdout(&o).ends_with("1 taken, 0 already there, 12 refused\n"), "{}", stdout(&o));
     assert_refused(
         &corpus(&[&"import", &from.join("none"), &"--into", &into]),
         &from.join("none"),
@@ -147,6 +172,45 @@ fn an_archive_of_seeds_is_flat_and_the_same_each_time() {
         &dir.0,
         "cannot be listed",
     );
+}
+
+#[test]
+fn only_programs_are_packed_and_what_is_left_out_is_told() {
+    let dir = Scratch::new("corpus-zip-odd");
+    let folder = dir.0.join("corpus");
+    std::fs::create_dir(&folder).expect("a folder");
+    let seed = root().join("corpus/ops/seed-alias-churn");
+    let good = std::fs::read(&seed).expect("a seed");
+    std::fs::write(folder.join("good"), &good).expect("a file");
+    // The archive is in the folder that it is made of, and is left out quietly.
+    let out = folder.join("seeds.zip");
+    let zip = || corpus(&[&"zip", &folder, &"--json", &"-o", &out]);
+    let first = (zip(), std::fs::read(&out).expect("an archive"));
+    let again = zip();
+    assert_eq!((first.0.status.code(), again.status.code()), (Some(0), Some(0)));
+    assert_eq!(first.1, std::fs::read(&out).expect("an archive"));
+    assert!(stderr(&again).contains("seeds.zip: is the archive itself"), "{}", stderr(&again));
+    // To stdout the same.
+    let stdout_too = corpus(&[&"zip", &seed.parent().expect("a folder"), &"-o", &"-"]);
+    assert!(stdout_too.stdout.starts_with(b"PK\x03\x04"), "{}", stderr(&stdout_too));
+    assert_refused(
+        &corpus(&[&"zip", &folder, &"--json", &"-o", &"-"]),
+        Path::new("--output -"),
+        "would go to stdout",
+    );
+    std::fs::write(folder.join("torn"), &good[..good.len() - 1]).expect("a file");
+    std::fs::write(folder.join("other.zip"), &first.1).expect("a file");
+    std::fs::write(folder.join("text.ops"), "# ifscrub 1\n").expect("a file");
+    let o = zip();
+    let told: serde_json::Value = serde_json::from_str(&stdout(&o)).expect("JSON");
+    assert_eq!(told["programs"], serde_json::json!(["good"]));
+    assert_eq!(told["left_out"].as_array().map(Vec::len), Some(3), "{told}");
+    for (name, words) in
+        [("torn", "it is torn"), ("other.zip", "version 80"), ("text.ops", "is text")]
+    {
+        assert_refused(&o, &folder.join(name), words);
+    }
+    assert_eq!(first.1, std::fs::read(&out).expect("an archive"));
 }
 
 #[test]

@@ -39,6 +39,47 @@ fn findings_are_kept_and_what_is_there_stays() {
 }
 
 #[test]
+fn a_program_without_its_report_is_completed_when_it_is_ours_and_else_stays() {
+    let dir = Scratch::new("hunt-halves");
+    let out = dir.0.join("found");
+    let folder = out.display().to_string();
+    let hunted = || hunt(&["--defects", TAP, "--out", &folder]);
+    assert_eq!(hunted().status.code(), Some(0));
+    let [ops, report] = ["ops", "report"].map(|ending| out.join(format!("{TAP}.{ending}")));
+    let (program, told) = (fs::read(&ops).unwrap(), fs::read(&report).unwrap());
+    // Killed between the two.
+    fs::remove_file(&report).unwrap();
+    assert_eq!(hunted().status.code(), Some(0));
+    assert_eq!((fs::read(&ops).unwrap(), fs::read(&report).unwrap()), (program.clone(), told));
+    // A report alone gets its program.
+    fs::remove_file(&ops).unwrap();
+    assert_eq!(hunted().status.code(), Some(0));
+    assert_eq!(fs::read(&ops).unwrap(), program);
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
+    // Somebody's own program.
+    fs::remove_file(&report).unwrap();
+    fs::write(&ops, "# ifscrub 1\n# mine\n").unwrap();
+    assert_eq!(hunted().status.code(), Some(0));
+    assert_eq!(fs::read_to_string(&ops).unwrap(), "# ifscrub 1\n# mine\n");
+    assert!(!report.exists());
+    assert_eq!(fs::read(out.join(format!("{TAP}-2.ops"))).unwrap(), program);
+    assert!(stderr(&hunted()).contains(&format!("{TAP}-2.ops: is there already and stays")));
+}
+
+#[test]
+fn a_hunt_that_has_run_nothing_and_a_list_of_nothing_are_no_success() {
+    let o = run_ifscrub(["hunt", "--defects", "none", "--time", "1ms", "--json"]);
+    assert_eq!((json(&o)["executions"].as_u64(), o.status.code()), (Some(0), Some(2)));
+    assert_eq!(json(&o)["as_expected"], false);
+    let said = stderr(&o);
+    assert!(said.contains("nothing was run") && said.contains("help: "), "{said}");
+    let o = hunt(&["--defects", ""]);
+    let said = stderr(&o);
+    assert_eq!(o.status.code(), Some(2), "{said}");
+    assert!(said.contains("--defects: the list is empty") && said.contains("help: "), "{said}");
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_refused_before_the_hunt() {
     let dir = Scratch::new("hunt-no-out");
     let file = dir.write("file", "in the way");

@@ -88,6 +88,9 @@ fn what_is_no_status_is_refused_with_place_and_remedy() {
         assert_refused(&dir.write(name, bytes), "is no status of a campaign");
     }
     let here = folder("status-bad-html");
+    let page =
+        run_ifscrub(["status".as_ref(), "--html".as_ref(), "-".as_ref(), here.0.as_os_str()]);
+    assert!(stdout(&page).starts_with("<!"), "{}", stderr(&page));
     let out = here.0.join("no/such/page.html");
     let o = ifscrub().arg("status").arg("--html").args([&out, &here.0]).output();
     let o = o.expect("the command can be started");

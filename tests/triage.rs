@@ -89,6 +89,29 @@ fn each_signature_is_minimized_once_and_its_report_is_what_run_expects() {
 }
 
 #[test]
+fn half_of_a_finding_is_completed_and_what_is_not_ours_stays() {
+    let scratch = Scratch::new("triage-halves");
+    let out = scratch.0.join("found");
+    let (folder, tap) = (out.display().to_string(), crash(TAP));
+    let triaged = || triage(&["--defects", "as-reported", "--out", &folder, &tap]).1;
+    let told = triaged();
+    let place = |key: &str| out.join(told["findings"][0][key].as_str().unwrap());
+    let (ops, report) = (place("file"), place("report"));
+    let whole = (fs::read(&ops).unwrap(), fs::read(&report).unwrap());
+    for gone in [&ops, &report] {
+        fs::remove_file(gone).unwrap();
+        assert_eq!(triaged()["findings"][0]["new"], true);
+        assert_eq!((fs::read(&ops).unwrap(), fs::read(&report).unwrap()), whole);
+    }
+    fs::remove_file(&report).unwrap();
+    fs::write(&ops, "mine").unwrap();
+    let finding = triaged()["findings"][0].clone();
+    assert_eq!(finding["file"], format!("dragonfly-2007/{TAP}-2.ops"), "{finding}");
+    assert_eq!(fs::read(&ops).unwrap(), b"mine");
+    assert!(!report.exists());
+}
+
+#[test]
 fn what_was_credited_before_is_off_but_still_explains_a_file() {
     let tap = crash(TAP);
     let (code, told) = triage(&["--defects", "as-reported", "--credited", TAP, &tap]);

@@ -3,8 +3,8 @@
 //! Bytes hold ordinals, text holds names: converting runs the program. Bytes hold no
 //! defects, so whoever converts them says which ones the names are read under.
 
-use super::file::Loaded;
-use super::output::{emit, emit_json, note, write_file};
+use super::file::{Loaded, STANDARD};
+use super::output::{emit, emit_binary, emit_json, note, write_file};
 use super::{AS_EXPECTED, CliError, Done};
 use crate::hunt::round::guarded;
 use crate::program::{bytes, text};
@@ -13,7 +13,6 @@ use crate::triage::replay::{name_points, resolve};
 use crate::triage::sets;
 use clap::ValueEnum;
 use serde_json::json;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Convert a program from text to bytes or back.
@@ -25,7 +24,7 @@ Examples:
   ifscrub convert x.ops -o corpus/ops/seed-x
   ifscrub convert crashes/ops/crash-0123 --defects as-reported")]
 pub struct Args {
-    /// Program file, text or bytes
+    /// Program file, text or bytes; - for stdin
     file: PathBuf,
     /// The form wanted; the other one without it
     #[arg(long, value_enum)]
@@ -54,7 +53,8 @@ enum Form {
 
 /// Runs the command.
 pub fn convert(models: &'static [Model], args: &Args) -> Done {
-    let loaded = Loaded::read(models, &args.file, args.bytes)?;
+    let loaded = Loaded::read(models, &args.file, Some(args.bytes))?;
+    loaded.note_odd();
     let mut m = loaded.machine();
     let defects = loaded.defects(&*m, args.defects.as_deref())?;
     let p = &loaded.program;
@@ -86,11 +86,8 @@ pub fn convert(models: &'static [Model], args: &Args) -> Done {
         }
     };
     match &args.output {
-        Some(out) if out.as_os_str() != "-" => write_file(out, &result)?,
-        None | Some(_) if to == Form::Bytes && std::io::stdout().is_terminal() => {
-            let problem = "is a terminal, and no place for bytes";
-            return Err(CliError::new("stdout", problem).help("name a file with -o"));
-        }
+        Some(out) if out.as_os_str() != STANDARD => write_file(out, &result)?,
+        None | Some(_) if to == Form::Bytes => emit_binary(&result)?,
         None | Some(_) => emit(result)?,
     }
     Ok(AS_EXPECTED)

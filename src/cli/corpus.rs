@@ -1,7 +1,7 @@
 //! `ifscrub corpus`: what is to be done with the folders that guided engines grow.
 
-use super::file::{Loaded, kernel, unreadable};
-use super::output::{emit, emit_json, make_dir, note, write_file};
+use super::file::{Loaded, STANDARD, kernel, remedy, unreadable};
+use super::output::{emit, emit_binary, emit_json, make_dir, note, write_file};
 use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, VIOLATION, convert};
 use crate::corpus::import::check;
 use crate::corpus::merge::{MergeError, SEED, merge};
@@ -77,6 +77,8 @@ struct MergeArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The archive is flat and the same for the same files. Of equal programs the first is packed.
+What `corpus import` would refuse is left out, file by file, with the reason, and the exit
+code is 2 then; text as well, because the archive holds byte programs only.
 
 Examples:
   ifscrub corpus zip corpus/ops -o ops_seed_corpus.zip
@@ -85,7 +87,7 @@ struct ZipArgs {
     /// Folders of byte programs
     #[arg(required = true)]
     folders: Vec<PathBuf>,
-    /// The archive
+    /// The archive; - for stdout
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Only programs of this kernel
@@ -252,12 +254,34 @@ fn run_zip(models: &'static [Model], args: &ZipArgs) -> Done {
     let only = args.kernel.as_deref().map(|k| kernel(models, k)).transpose()?;
     let mut packed: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut contents = BTreeSet::new();
+    let decoder = Decoder::new(&Model::grammars(models));
+    let to_stdout = args.output.as_os_str() == STANDARD;
+    if to_stdout && args.json {
+        let problem = "both the archive and the JSON would go to stdout";
+        return Err(CliError::new("--output -", problem).help("name a file for the archive"));
+    }
+    // An earlier one may be in a folder that is packed.
+    let own_output = fs::canonicalize(&args.output).ok();
+    let mut left_out = Vec::new();
     for folder in &args.folders {
         for path in listed(folder)? {
+            if own_output.is_some() && fs::canonicalize(&path).ok() == own_output {
+                note(&format!("{}: is the archive itself, and left out", path.display()));
+                continue;
+            }
             let data = fs::read(&path).map_err(|e| unreadable(&path, &e))?;
-            if looks_like_text(&data) != TextKind::Bytes {
-                let remedy = "convert it with `ifscrub corpus import`";
-                return Err(CliError::path(&path, "is text, not a byte program").help(remedy));
+            let packable = match looks_like_text(&data) {
+                TextKind::Bytes => check(&decoder, &data).map_err(|e| {
+                    let remedy = remedy(&e);
+                    CliError::path(&path, e).help(remedy)
+                }),
+                _ => Err(CliError::path(&path, "is text, not a byte program")
+                    .help("convert it with `ifscrub corpus import`")),
+            };
+            if let Err(e) = packable {
+                note(&format!("ifscrub: {e}"));
+                left_out.push(json!({ "file": path.display().to_string(), "why": e.to_string() }));
+                continue;
             }
             let own = |model: &Model| kernel_byte(&data) == Some(model.grammar().id);
             if only.is_some_and(|model| !own(model)) || !contents.insert(data.clone()) {
@@ -279,29 +303,33 @@ fn run_zip(models: &'static [Model], args: &ZipArgs) -> Done {
     let archive = zip::archive(&packed).map_err(|e| {
         CliError::path(&args.output, e).help("merge the corpus first: `ifscrub corpus merge`")
     })?;
-    write_file(&args.output, &archive)?;
+    match to_stdout {
+        true => emit_binary(&archive)?,
+        false => write_file(&args.output, &archive)?,
+    }
     if args.json {
         let names: Vec<_> = packed.keys().collect();
         emit_json(&json!({
             "archive": args.output.display().to_string(),
             "bytes": archive.len(),
             "programs": names,
+            "left_out": left_out,
         }))?;
     } else {
-        note(&format!("{}: {} programs", args.output.display(), packed.len()));
+        let (n, out) = (packed.len(), left_out.len());
+        note(&format!("{}: {n} programs, {out} files left out", args.output.display()));
     }
-    Ok(AS_EXPECTED)
+    Ok(if left_out.is_empty() { AS_EXPECTED } else { BAD_INPUT })
 }
 
 fn run_import(models: &'static [Model], args: &ImportArgs) -> Done {
     let from = all_files(&args.from)?;
     make_dir(&args.into)?;
-    let decoder = Decoder::new(&Model::grammars(models));
     let files = listed(&args.into)?;
     let mut there: BTreeSet<_> = files.iter().filter_map(|path| fs::read(path).ok()).collect();
     let (mut taken, mut known, mut refused) = (Vec::new(), 0, Vec::new());
     for path in &from {
-        let data = match program_bytes(models, &decoder, path) {
+        let data = match program_bytes(models, path) {
             Ok(data) => data,
             Err(e @ CliError::Harness(_)) => return Err(e),
             Err(e) => {
@@ -330,29 +358,28 @@ fn run_import(models: &'static [Model], args: &ImportArgs) -> Done {
 }
 
 /// The bytes of a program file, which mean here what they meant where it was written.
-fn program_bytes(
-    models: &'static [Model],
-    decoder: &Decoder,
-    path: &Path,
-) -> Result<Vec<u8>, CliError> {
-    let loaded = Loaded::read(models, path, false)?;
+fn program_bytes(models: &'static [Model], path: &Path) -> Result<Vec<u8>, CliError> {
+    let loaded = Loaded::read(models, path, None)?;
     if loaded.is_text {
-        let m = loaded.machine();
-        let own = sets::of_header(m.defects(), &loaded.program);
-        let set = own.map_err(|e| super::file::unknown(models, &path.display().to_string(), e))?;
+        let set = loaded.of_header(&*loaded.machine())?;
         return Ok(convert::resolve_all(&loaded, set.unwrap_or(0))?.1);
     }
-    check(decoder, &loaded.bytes).map_err(|e| {
-        let remedy = "convert it with the ifscrub that wrote it: `ifscrub convert --to text`";
-        CliError::path(path, e).help(remedy)
-    })?;
-    Ok(loaded.bytes)
+    match loaded.odd {
+        Some(odd) => {
+            let remedy = remedy(&odd);
+            Err(CliError::path(path, odd).help(remedy))
+        }
+        None => Ok(loaded.bytes),
+    }
 }
 
 /// A place in the corpus that no file has, by the name of the file. What comes from elsewhere
 /// is no reviewed seed, whatever it was there.
 fn free_place(into: &Path, path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = match path.as_os_str() == STANDARD {
+        true => "stdin".into(),
+        false => path.file_name().unwrap_or_default().to_string_lossy(),
+    };
     let stem = name.strip_suffix(".ops").unwrap_or(&name);
     let stem = stem.strip_prefix(SEED).unwrap_or(stem);
     free_name(into, stem.as_ref())
@@ -363,7 +390,7 @@ fn run_reach(models: &'static [Model], args: &ReachArgs) -> Done {
     let mut all: BTreeMap<u8, (Vec<Program>, Vec<PathBuf>)> = BTreeMap::new();
     let mut code = AS_EXPECTED;
     for path in all_files(&args.from)? {
-        let loaded = match Loaded::read(models, &path, args.bytes) {
+        let loaded = match Loaded::read(models, &path, Some(args.bytes)) {
             Ok(loaded) => loaded,
             // A bad file does not keep the others from being counted.
             Err(e) => {

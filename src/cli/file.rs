@@ -2,11 +2,11 @@
 
 use super::CliError;
 use super::output::note;
-use crate::corpus::import::check;
+use crate::corpus::import::{Refusal, check};
 use crate::hunt::fuzz::{KERNEL_VARIABLE, variable};
 use crate::program::bytes::Decoder;
 use crate::program::text::{self, HEADER_WORDS, TextKind, looks_like_text};
-use crate::program::{NamedPoint, PointKind, Program, bytes};
+use crate::program::{MAX_OPS, NamedPoint, PointKind, Program, RECORD, bytes};
 use crate::stack::{DefectSet, Machine, Model};
 use crate::triage::replay::UnreachedPoint;
 use crate::triage::sets::{self, UnknownDefect};
@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// No program is larger, in bytes or as text.
 const LARGEST: u64 = 1 << 20;
+
+/// The file name that stands for stdin or stdout.
+pub const STANDARD: &str = "-";
 
 /// A program and the file that it came from.
 #[derive(Debug)]
@@ -28,33 +31,41 @@ pub struct Loaded {
     pub is_text: bool,
     /// The bytes of a byte program; none for text.
     pub bytes: Vec<u8>,
-    /// What a corpus would not take of a byte program.
-    odd: Option<String>,
+    /// Why a corpus would not take a byte program.
+    pub odd: Option<Refusal>,
     /// All kernels.
     models: &'static [Model],
     /// Its kernel.
     model: &'static Model,
     /// The line of each operation; empty for bytes.
     lines: Vec<usize>,
+    /// The line of the header that names defects.
+    defects_line: Option<usize>,
 }
 
 impl Loaded {
-    /// Reads a program file. `force_bytes`: whatever it looks like, it is bytes.
+    /// Reads a program file, or stdin for `-`. `as_bytes`: whatever it looks like, it is
+    /// bytes; none for a command that has no `--bytes`.
     pub fn read(
         models: &'static [Model],
         path: &Path,
-        force_bytes: bool,
+        as_bytes: Option<bool>,
     ) -> Result<Loaded, CliError> {
+        let or_pass = match as_bytes {
+            Some(_) => ", or pass --bytes if it holds a byte program",
+            None => "",
+        };
         let data = read(path)?;
         let named_text = path.extension().is_some_and(|e| e == "ops");
         let is_text = match looks_like_text(&data) {
-            _ if force_bytes => false,
+            _ if as_bytes == Some(true) => false,
             TextKind::Text => true,
             _ if named_text => true,
             TextKind::Bytes => false,
             TextKind::PrintableWithoutHeader => {
                 let problem = "is text, but does not begin with `# ifscrub 1`";
-                let remedy = "begin it with that line, or pass --bytes if it holds a byte program";
+                let how = "`ifscrub verbs` says how a program is written";
+                let remedy = format!("begin it with that line{or_pass}; {how}");
                 return Err(CliError::path(path, problem).help(remedy));
             }
         };
@@ -68,14 +79,23 @@ impl Loaded {
         if !is_text {
             let program = bytes::decode(&grammars, &data);
             let model = model(&program)?;
-            let odd = check(&Decoder::new(&grammars), &data).err().map(|e| e.to_string());
-            let (bytes, lines) = (data, Vec::new());
-            return Ok(Loaded { path, program, is_text, bytes, odd, models, model, lines });
+            let odd = check(&Decoder::new(&grammars), &data).err();
+            return Ok(Loaded {
+                path,
+                program,
+                is_text,
+                bytes: data,
+                odd,
+                models,
+                model,
+                lines: Vec::new(),
+                defects_line: None,
+            });
         }
         let source = String::from_utf8(data).map_err(|e| {
             let at = e.utf8_error().valid_up_to();
             CliError::path(&path, format!("is no text program: byte {at} is not UTF-8"))
-                .help("pass --bytes if it holds a byte program")
+                .help(format!("write it in UTF-8{or_pass}"))
         })?;
         let program = text::parse(&grammars, &source).map_err(|e| {
             let place = format!("{}:{}:{}", path.display(), e.line, e.column);
@@ -96,8 +116,9 @@ impl Loaded {
         if lines.is_empty() {
             note(&format!("note: {}: holds no operation", path.display()));
         }
+        let defects_line = line_of(&source, "defects");
         let (bytes, odd) = (Vec::new(), None);
-        Ok(Loaded { path, program, is_text, bytes, odd, models, model, lines })
+        Ok(Loaded { path, program, is_text, bytes, odd, models, model, lines, defects_line })
     }
 
     /// The name of its kernel.
@@ -113,17 +134,13 @@ impl Loaded {
     /// The defects to run under: of the command line, else of the header, else of the
     /// environment, else none. Whoever runs bytes is told.
     pub fn defects(&self, m: &dyn Machine, flag: Option<&str>) -> Result<Defects, CliError> {
-        if let Some(odd) = &self.odd {
-            // A fuzz target runs it like any other, so that it is no error.
-            note(&format!("note: {}: {odd}", self.path.display()));
-        }
         let unknown = |place: &str, e| unknown(self.models, place, e);
         if let Some(list) = flag {
+            not_empty("--defects", list)?;
             let set = sets::parse(m.defects(), list).map_err(|e| unknown("--defects", e))?;
             return Ok(Defects { set, given: true, own: false });
         }
-        let header = sets::of_header(m.defects(), &self.program);
-        if let Some(set) = header.map_err(|e| unknown(&self.path.display().to_string(), e))? {
+        if let Some(set) = self.of_header(m)? {
             return Ok(Defects { set, given: true, own: true });
         }
         let (set, from) = match self.environment(m)? {
@@ -133,6 +150,22 @@ impl Loaded {
         let words = sets::display(m.defects(), set);
         note(&format!("{}: defects {words} ({from})", self.path.display()));
         Ok(Defects { set, given: from == sets::VARIABLE, own: true })
+    }
+
+    /// The defects of its own header, if it has that line.
+    pub fn of_header(&self, m: &dyn Machine) -> Result<Option<DefectSet>, CliError> {
+        sets::of_header(m.defects(), &self.program).map_err(|e| {
+            let path = self.path.display();
+            let place = self.defects_line.map_or(path.to_string(), |n| format!("{path}:{n}"));
+            unknown(self.models, &place, e)
+        })
+    }
+
+    /// Tells what is odd about a byte program. A fuzz target runs it like any other.
+    pub fn note_odd(&self) {
+        if let Some(odd) = &self.odd {
+            note(&format!("note: {}: {odd}", self.path.display()));
+        }
     }
 
     /// What to say about points that the run did not reach: an error of the file under
@@ -158,6 +191,7 @@ impl Loaded {
         let Some(list) = variable(sets::VARIABLE) else {
             return Ok(None);
         };
+        not_empty(sets::VARIABLE, &list)?;
         let set = sets::parse(m.defects(), &list);
         set.map(Some).map_err(|e| unknown(self.models, sets::VARIABLE, e))
     }
@@ -183,9 +217,23 @@ pub struct Defects {
 
 /// The list of defects that the command line gives, else the environment, and which of them
 /// does.
-pub fn defect_list(flag: Option<&str>) -> Option<(&'static str, String)> {
+pub fn defect_list(flag: Option<&str>) -> Result<Option<(&'static str, String)>, CliError> {
     let given = flag.map(|list| ("--defects", list.to_string()));
-    given.or_else(|| Some((sets::VARIABLE, variable(sets::VARIABLE)?)))
+    let given = given.or_else(|| Some((sets::VARIABLE, variable(sets::VARIABLE)?)));
+    if let Some((place, list)) = &given {
+        not_empty(place, list)?;
+    }
+    Ok(given)
+}
+
+/// A list without a word is no way to say `none`: it is what a script leaves whose variable
+/// is not set.
+fn not_empty(place: &str, list: &str) -> Result<(), CliError> {
+    match sets::words(list).next() {
+        Some(_) => Ok(()),
+        None => Err(CliError::new(place, "the list is empty")
+            .help("write none, as-reported, or names; `ifscrub defects` lists them all")),
+    }
 }
 
 /// An unknown defect, as an error of the place that names it.
@@ -256,6 +304,30 @@ fn advice(u: &UnreachedPoint) -> String {
     format!("{meant}{what} that it reaches: {}", list.join(", "))
 }
 
+/// What to do about bytes that a corpus would not take.
+pub fn remedy(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Short(_) | Refusal::Torn(_) => {
+            "copy it again: whatever writes a program writes it whole".to_string()
+        }
+        Refusal::Version(_) => {
+            "convert it to text with the ifscrub that wrote it: `ifscrub convert --to text`"
+                .to_string()
+        }
+        Refusal::Long(_) => {
+            format!("cut it to {} bytes: no more of it is run", (MAX_OPS + 1) * RECORD)
+        }
+        Refusal::Kernel(_) => "use the ifscrub that has its kernel; `ifscrub verbs` names those \
+             that this one has"
+            .to_string(),
+        Refusal::Verb { .. } => "use the ifscrub that wrote it, or a later one".to_string(),
+        Refusal::Header { .. } | Refusal::Operation { .. } => {
+            "write out what a fuzz target makes of it: `ifscrub convert --bytes --to text`"
+                .to_string()
+        }
+    }
+}
+
 /// A file that cannot be read, as an error.
 pub fn unreadable(path: &Path, e: &io::Error) -> CliError {
     let remedy = match e.kind() {
@@ -267,15 +339,21 @@ pub fn unreadable(path: &Path, e: &io::Error) -> CliError {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    if path.as_os_str() == STANDARD {
+        return limited(io::stdin().lock(), path);
+    }
     let about = fs::metadata(path).map_err(|e| unreadable(path, &e))?;
     if about.is_dir() {
         let remedy = format!("name the files in it: {}", path.join("*.ops").display());
         return Err(CliError::path(path, "is a folder").help(remedy));
     }
-    // No more of it than a program may have: a device never ends.
+    limited(fs::File::open(path).map_err(|e| unreadable(path, &e))?, path)
+}
+
+/// No more than a program may have: a device never ends.
+fn limited(from: impl Read, path: &Path) -> Result<Vec<u8>, CliError> {
     let mut data = Vec::new();
-    let file = fs::File::open(path).map_err(|e| unreadable(path, &e))?;
-    file.take(LARGEST + 1).read_to_end(&mut data).map_err(|e| unreadable(path, &e))?;
+    from.take(LARGEST + 1).read_to_end(&mut data).map_err(|e| unreadable(path, &e))?;
     if data.len() as u64 > LARGEST {
         let problem = format!("is too large; no program has more than {LARGEST} bytes");
         return Err(CliError::path(path, problem).help("check that it is a program"));
@@ -297,6 +375,11 @@ fn operation_lines(source: &str) -> Vec<usize> {
     lines.filter(|(_, line)| is_operation(line)).map(|(i, _)| i + 1).collect()
 }
 
+/// The number of the first line that begins with this word.
+fn line_of(source: &str, word: &str) -> Option<usize> {
+    source.lines().position(|line| line.split_whitespace().next() == Some(word)).map(|i| i + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,12 +398,12 @@ mod tests {
         fs::write(dir.join("empty"), b"").unwrap();
         fs::write(dir.join("plain"), b"kernel x\n").unwrap();
         let error =
-            |name: &str| Loaded::read(MODELS, &dir.join(name), false).unwrap_err().to_string();
+            |name: &str| Loaded::read(MODELS, &dir.join(name), None).unwrap_err().to_string();
         assert!(error("").contains("is a folder"));
         assert!(error("missing").contains("cannot be read"));
         assert!(error("empty").contains("is empty"));
         assert!(error("plain").contains("does not begin with `# ifscrub 1`"));
-        assert!(!Loaded::read(MODELS, &dir.join("plain"), true).unwrap().is_text);
+        assert!(!Loaded::read(MODELS, &dir.join("plain"), Some(true)).unwrap().is_text);
         fs::remove_dir_all(&dir).unwrap();
     }
 

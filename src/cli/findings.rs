@@ -5,7 +5,7 @@
 //! signature is minimized and written with its report.
 
 use super::file::{Loaded, defect_list, pinned, unknown};
-use super::output::{emit, emit_json, make_dir, name_for, note, results_dir, write_program};
+use super::output::{emit, emit_json, kept, make_dir, name_for, note, results_dir, write_program};
 use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, HARNESS_BUG, VIOLATION};
 use crate::hunt::left::Left;
 use crate::hunt::round::guarded;
@@ -91,7 +91,7 @@ pub fn triage(models: &'static [Model], args: &Args) -> Done {
     let (mut files, mut findings) = (Vec::new(), Vec::new());
     let mut worst = AS_EXPECTED;
     for path in &args.files {
-        let (told, code) = match Loaded::read(models, path, args.bytes) {
+        let (told, code) = match Loaded::read(models, path, Some(args.bytes)) {
             Ok(loaded) => one(models, args, loaded, &mut sides, &mut findings)?,
             Err(e) => {
                 note(&format!("ifscrub: {e}"));
@@ -119,7 +119,7 @@ fn sides(models: &'static [Model], args: &Args) -> Result<Vec<Side>, CliError> {
     let machines: Vec<_> =
         only.map_or(models, std::slice::from_ref).iter().map(Model::machine).collect();
     let lists: Vec<_> = machines.iter().map(|m| m.defects()).collect();
-    let (place, list) = defect_list(args.defects.as_deref()).unwrap_or_else(|| {
+    let (place, list) = defect_list(args.defects.as_deref())?.unwrap_or_else(|| {
         note("defects none (neither --defects nor IFSCRUB_DEFECTS says)");
         ("--defects", "none".to_string())
     });
@@ -224,8 +224,9 @@ fn keep(
     let kernel = m.grammar().kernel;
     let mut signed = signature(m, &found);
     let mut credit = found.credit;
-    let (mut stem, mut there) = name_for(out, &stem_of(kernel, &signed), &signed);
-    if !there {
+    let mut there = kept(out, &stem_of(kernel, &signed), &signed);
+    let mut new = None;
+    if there.is_none() {
         let p = found.program.clone();
         let (least, report) = guarded(m, &p, |m| {
             let least = minimize(m, found);
@@ -237,25 +238,30 @@ fn keep(
         {
             signed.clone_from(&report.signature);
             credit = sets::of_ids(m.defects(), report.credit.iter().map(|id| &**id));
-            (stem, there) = name_for(out, &stem_of(kernel, &signed), &signed);
+            there = kept(out, &stem_of(kernel, &signed), &signed);
         }
-        if !there {
+        if there.is_none() {
             make_dir(&out.join(kernel))?;
             let text = text::print(m.grammar(), &least.program);
+            // Only now is it known which program a file would have to hold.
+            let stem = name_for(out, &stem_of(kernel, &signed), &signed, &text);
             let report = report.map_or_else(String::new, |r| r.to_string());
             write_program(out, &stem, &text, &report)?;
             note(&format!("{signed}: {}", out.join(format!("{stem}.ops")).display()));
+            new = Some(stem);
         }
     }
+    let is_new = new.is_some();
+    let stem = new.or(there).expect("a program that is there, or a new one");
     let (ops, told) = (format!("{stem}.ops"), format!("{stem}.report"));
-    let operations = Loaded::read(models, &out.join(&ops), false)?.program.ops.len();
+    let operations = Loaded::read(models, &out.join(&ops), None)?.program.ops.len();
     let finding = json!({
         "signature": signed,
         "credit": sets::names(m.defects(), credit),
         "operations": operations,
         "file": ops,
         "report": told,
-        "new": !there,
+        "new": is_new,
     });
     Ok((finding, credit))
 }

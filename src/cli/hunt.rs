@@ -1,7 +1,9 @@
 //! `ifscrub hunt`: looks for violations.
 
 use super::file::{defect_list, pinned, unknown};
-use super::output::{emit, emit_json, highlighted, name_for, note, results_dir, write_program};
+use super::output::{
+    emit, emit_json, highlighted, kept, name_for, note, results_dir, write_program,
+};
 use super::triage::describe;
 use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, VIOLATION};
 use crate::hunt::goals::{GOALS, Goal, pursue};
@@ -46,7 +48,7 @@ pub struct Args {
     /// as-reported]
     #[arg(long, value_name = "LIST")]
     defects: Option<String>,
-    /// Number of programs
+    /// Number of programs; with --reported it is looked at between rounds of 8192 programs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
     /// How long: 500ms, 60s (or 60), 10m, 1h
@@ -75,7 +77,7 @@ pub fn hunt(models: &'static [Model], args: &Args) -> Done {
         results_dir(out)?;
     }
     let bare = args.kernel.is_none()
-        && defect_list(args.defects.as_deref()).is_none()
+        && defect_list(args.defects.as_deref())?.is_none()
         && args.runs.is_none()
         && args.time.is_none()
         && args.seed.is_none()
@@ -102,7 +104,7 @@ fn config(args: &Args, defects: DefectSet) -> Config {
 /// The kernel to hunt on, and the defects that are on: those of the command line, else of
 /// the environment.
 fn chosen(models: &'static [Model], args: &Args) -> Result<(&'static Model, DefectSet), CliError> {
-    let given = defect_list(args.defects.as_deref());
+    let given = defect_list(args.defects.as_deref())?;
     let (place, list) = given.unwrap_or_else(|| ("--defects", "as-reported".to_string()));
     let set = |model: &Model| sets::parse(model.machine().defects(), &list);
     let model = match pinned(models, args.kernel.as_deref())? {
@@ -144,7 +146,9 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
     progress.clear();
     let (seconds, unfound) = (hunt.seconds(), hunt.unfound());
     let tally = hunt.tally.clone();
-    let as_expected = if goals == 0 { findings.is_empty() } else { unfound == 0 };
+    // What was not looked for is not missing.
+    let nothing_run = tally.executions == 0;
+    let as_expected = !nothing_run && if goals == 0 { findings.is_empty() } else { unfound == 0 };
     if args.json {
         let mut json = numbers(&tally, seconds);
         json["kernel"] = json!(m.grammar().kernel);
@@ -156,6 +160,10 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
         emit_json(&json)?;
     } else {
         emit(summary(&*m, goals, &findings, unfound, &tally, seconds, over))?;
+    }
+    if nothing_run {
+        let problem = "was over before the first round of programs: nothing was run";
+        return Err(CliError::new("--time", problem).help("give it more time, or --runs"));
     }
     Ok(match as_expected {
         _ if unwritten => BAD_INPUT,
@@ -207,6 +215,7 @@ fn summary(
         out += &format!("runs that used up the model's memory: {}\n", tally.exhausted);
     }
     out + &match (goals, unfound) {
+        _ if tally.executions == 0 => "nothing was run\n".to_string(),
         (0, _) if findings.is_empty() => "nothing found, as it should be\n".to_string(),
         (0, _) => format!("found {} signatures although no way in is on\n", findings.len()),
         (_, 0) => "every defect was found\n".to_string(),
@@ -246,14 +255,14 @@ fn write_finding(
     c: &Credited,
 ) -> Result<(), CliError> {
     // The least program may give the credit to fewer than what it was made of.
-    let (name, there) = name_for(out, stem, &signature(m, c));
-    if there {
+    let signature = signature(m, c);
+    if let Some(name) = kept(out, stem, &signature) {
         let place = out.join(format!("{name}.ops"));
         note(&format!("{}: is there already and stays", place.display()));
         return Ok(());
     }
     let (program, report) = shown(m, c)?;
-    write_program(out, &name, &program, &report)
+    write_program(out, &name_for(out, stem, &signature, &program), &program, &report)
 }
 
 /// The text of a program and its report.

@@ -65,7 +65,8 @@ pub fn matrix(models: &'static [Model], args: &Args) -> Done {
     let only = args.kernel.as_deref().map(|k| kernel(models, k)).transpose()?;
     // All of them before the first takes its time.
     let files: Vec<Loaded> =
-        args.files.iter().map(|f| Loaded::read(models, f, false)).collect::<Result<_, _>>()?;
+        args.files.iter().map(|f| Loaded::read(models, f, None)).collect::<Result<_, _>>()?;
+    files.iter().for_each(Loaded::note_odd);
     let Some(first) = files.first() else { return Ok(AS_EXPECTED) };
     let id = only.map_or(first.program.header.kernel, |m| m.grammar().id);
     let mut m = first.machine();

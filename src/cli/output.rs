@@ -19,6 +19,15 @@ pub fn emit_json(value: &serde_json::Value) -> Result<(), CliError> {
     emit(format!("{value:#}\n"))
 }
 
+/// Writes bytes to stdout, unless somebody would have to read them.
+pub fn emit_binary(bytes: &[u8]) -> Result<(), CliError> {
+    if io::stdout().is_terminal() {
+        let problem = "is a terminal, and no place for bytes";
+        return Err(CliError::new("stdout", problem).help("name a file with -o"));
+    }
+    emit(bytes)
+}
+
 /// Says something on stderr; if nobody listens, so be it.
 pub fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
@@ -117,20 +126,59 @@ pub fn results_dir(path: &Path) -> Result<(), CliError> {
     })
 }
 
-/// The name for a signature's program, and whether it is there already: its own report is
-/// beside it. When another signature's is, the name gets a number.
-pub fn name_for(out: &Path, stem: &str, signature: &str) -> (String, bool) {
-    let is_ours = |line: &str| line.strip_prefix("signature: ") == Some(signature);
-    let mut name = stem.to_string();
-    let mut n = 1;
-    while let Ok(report) = fs::read_to_string(out.join(format!("{name}.report"))) {
-        if report.lines().any(is_ours) {
-            return (name, true);
-        }
-        n += 1;
-        name = format!("{stem}-{n}");
+/// What is there of a program and its report.
+struct There {
+    name: String,
+    program: Option<Vec<u8>>,
+    report: Option<Vec<u8>>,
+}
+
+impl There {
+    fn has_signature(&self, signature: &str) -> bool {
+        let report = String::from_utf8_lossy(self.report.as_deref().unwrap_or_default());
+        report.lines().any(|line| line.strip_prefix("signature: ") == Some(signature))
     }
-    (name, false)
+}
+
+/// What is there under a name, and under the same with a number, up to the first name that
+/// nothing has, which is the last one here.
+fn there<'a>(out: &'a Path, stem: &'a str) -> impl Iterator<Item = There> + 'a {
+    let mut taken = true;
+    (1..).map_while(move |n| {
+        if !taken {
+            return None;
+        }
+        let name = if n == 1 { stem.to_string() } else { format!("{stem}-{n}") };
+        // What cannot be read is somebody's all the same.
+        let read = |ending: &str| {
+            let path = out.join(format!("{name}.{ending}"));
+            path.is_file().then(|| fs::read(path).unwrap_or_default())
+        };
+        let (program, report) = (read("ops"), read("report"));
+        taken = program.is_some() || report.is_some();
+        Some(There { name, program, report })
+    })
+}
+
+/// The name under which a program of this signature is there, with its report.
+pub fn kept(out: &Path, stem: &str, signature: &str) -> Option<String> {
+    let whole = |t: &There| t.program.is_some() && t.has_signature(signature);
+    there(out, stem).find(whole).map(|t| t.name)
+}
+
+/// The name for a program of a signature of which none is there, and its report. Of what is
+/// there, only the half of such a pair is completed: this program, whose report a kill has
+/// kept from being written, or a report of the signature whose program is gone. All else
+/// stays, and the name gets a number.
+pub fn name_for(out: &Path, stem: &str, signature: &str, program: &str) -> String {
+    let fits = |t: &There| match (&t.program, &t.report) {
+        (None, None) => true,
+        (Some(text), None) => text == program.as_bytes(),
+        (None, Some(_)) => t.has_signature(signature),
+        (Some(_), Some(_)) => false,
+    };
+    let name = there(out, stem).find(fits).map(|t| t.name);
+    name.expect("the last name is free")
 }
 
 #[cfg(test)]
@@ -158,11 +206,33 @@ mod tests {
     fn a_name_belongs_to_one_signature() {
         let out = std::env::temp_dir().join(format!("ifscrub-names-{}", std::process::id()));
         make_dir(&out).unwrap();
-        let name = |signature| name_for(&out, "a-b", signature);
-        assert_eq!(name("toy/a:b"), ("a-b".to_string(), false));
-        write_file(&out.join("a-b.report"), b"panic: x\nsignature: toy/a:b\n").unwrap();
-        assert_eq!(name("toy/a:b"), ("a-b".to_string(), true));
-        assert_eq!(name("toy/a<b"), ("a-b-2".to_string(), false));
+        let is_kept = |signature| kept(&out, "a-b", signature);
+        let name = |signature| name_for(&out, "a-b", signature, "mine\n");
+        assert_eq!((is_kept("toy/a:b"), name("toy/a:b")), (None, "a-b".to_string()));
+        write_program(&out, "a-b", "theirs\n", "panic: x\nsignature: toy/a:b\n").unwrap();
+        assert_eq!(is_kept("toy/a:b").as_deref(), Some("a-b"));
+        assert_eq!((is_kept("toy/a<b"), name("toy/a<b")), (None, "a-b-2".to_string()));
+        fs::remove_dir_all(&out).unwrap();
+    }
+
+    #[test]
+    fn of_half_a_pair_only_what_is_ours_is_completed() {
+        let out = std::env::temp_dir().join(format!("ifscrub-halves-{}", std::process::id()));
+        make_dir(&out).unwrap();
+        let name = || name_for(&out, "a", "toy/a", "mine\n");
+        let write = |name: &str, text: &str| write_file(&out.join(name), text.as_bytes()).unwrap();
+        // A program without a report.
+        write("a.ops", "mine\n");
+        assert_eq!((kept(&out, "a", "toy/a"), name()), (None, "a".to_string()));
+        write("a.ops", "mine\n# by hand\n");
+        assert_eq!(name(), "a-2");
+        // A report without a program.
+        write("a-2.report", "signature: toy/b\n");
+        assert_eq!(name(), "a-3");
+        write("a-3.report", "signature: toy/a\n");
+        assert_eq!((kept(&out, "a", "toy/a"), name()), (None, "a-3".to_string()));
+        write("a-3.ops", "theirs\n");
+        assert_eq!(kept(&out, "a", "toy/a").as_deref(), Some("a-3"));
         fs::remove_dir_all(&out).unwrap();
     }
 }

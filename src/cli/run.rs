@@ -1,8 +1,9 @@
 //! `ifscrub run`: replays programs.
 
-use super::file::Loaded;
+use super::file::{Loaded, STANDARD, remedy};
 use super::output::{emit, emit_json, highlighted, note};
-use super::{AS_EXPECTED, CliError, Done, VIOLATION};
+use super::{AS_EXPECTED, BAD_INPUT, CliError, Done, VIOLATION};
+use crate::corpus::import::Refusal;
 use crate::hunt::round::guarded;
 use crate::kern::exec::{Config, Outcome};
 use crate::program::{Program, Stop};
@@ -20,6 +21,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 no violation (with --expect: the expected reports), 1 violation, 2 bad input.
+Bytes that are no whole program of this format are run, as a fuzz target runs them, but when
+nothing is violated that is bad input, too, unless --bytes says that it is meant.
 
 Examples:
   ifscrub run crashes/dragonfly-2007/c3-ifioctl-rollback.ops
@@ -27,7 +30,7 @@ Examples:
   ifscrub run --expect crashes/*/*.ops     # compare with the .report beside each
   ifscrub run --stop kernel --trace x.ops  # all events, until the kernel notices")]
 pub struct Args {
-    /// Program files: text (`*.ops`, or beginning with `# ifscrub`) or bytes
+    /// Program files: text (`*.ops`, or beginning with `# ifscrub`) or bytes; - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Defects to switch on instead of the header's: none, as-reported, or a list
@@ -42,10 +45,10 @@ pub struct Args {
     /// Print all events, one a line, and the hash of the trace
     #[arg(long)]
     trace: bool,
-    /// The files hold bytes, whatever they look like
+    /// The files hold bytes, whatever they look like, and whatever they are is run
     #[arg(long)]
     bytes: bool,
-    /// Print JSON
+    /// Print JSON: an array with a result, or an error, for each file
     #[arg(long)]
     json: bool,
 }
@@ -60,6 +63,8 @@ enum StopArg {
 
 /// One file replayed.
 struct Replayed {
+    /// What is odd about its bytes.
+    odd: Option<Refusal>,
     outcome: Outcome,
     report: Option<Report>,
     trace: Option<(String, u64)>,
@@ -75,9 +80,9 @@ pub fn run(models: &'static [Model], args: &Args) -> Done {
         let code = match one(models, args, path, &mut all) {
             Ok(code) => code,
             Err(e @ CliError::Harness(_)) => return Err(e),
-            Err(e) if args.files.len() == 1 => return Err(e),
             Err(e) => {
                 note(&format!("ifscrub: {e}"));
+                all.push(json!({ "file": path.display().to_string(), "error": e.to_string() }));
                 e.exit_code()
             }
         };
@@ -98,6 +103,9 @@ fn one(
     let replayed = replay(models, args, path)?;
     let expected = if args.expect { Some(compare(path, &replayed)?) } else { None };
     let clean = replayed.report.is_none();
+    // Torn or foreign bytes are run as something else than what was written: that it is
+    // clean says nothing.
+    let doubted = replayed.odd.as_ref().filter(|_| clean && !args.bytes);
     if args.json {
         let mut json = replayed.json;
         if let Some(difference) = &expected {
@@ -112,6 +120,7 @@ fn one(
             emit(format!("{listing}trace hash {hash:#018x}\n"))?;
         }
         match (&expected, &replayed.report) {
+            _ if doubted.is_some() => {}
             (Some(None), _) => emit(format!("{}: as expected\n", path.display()))?,
             (Some(Some(difference)), _) => emit(format!("{}: {difference}", path.display()))?,
             (None, Some(report)) => emit(highlighted(&report.to_string()))?,
@@ -120,6 +129,12 @@ fn one(
     }
     if replayed.outcome.exhausted {
         note(&format!("{}: the model's memory was used up: this run says nothing", path.display()));
+    }
+    if let Some(odd) = doubted {
+        let again = remedy(odd);
+        let help = format!("{again}; or run it as a fuzz target would, with --bytes");
+        note(&format!("ifscrub: {}", CliError::path(path, odd).help(help)));
+        return Ok(BAD_INPUT);
     }
     Ok(match expected {
         Some(None) => AS_EXPECTED,
@@ -135,7 +150,11 @@ fn clean_words(replayed: &Replayed) -> String {
 }
 
 fn replay(models: &'static [Model], args: &Args, path: &Path) -> Result<Replayed, CliError> {
-    let loaded = Loaded::read(models, path, args.bytes)?;
+    if args.expect && path.as_os_str() == STANDARD {
+        let problem = "has no report beside it";
+        return Err(CliError::new("stdin", problem).help("name the file of the program"));
+    }
+    let loaded = Loaded::read(models, path, Some(args.bytes))?;
     let mut m = loaded.machine();
     let defects = loaded.defects(&*m, args.defects.as_deref())?;
     let mut p: Program = loaded.program.clone();
@@ -161,7 +180,11 @@ fn replay(models: &'static [Model], args: &Args, path: &Path) -> Result<Replayed
         let trace = recorded(&mut *m, &p, set, None).trace;
         (listing(&*m, &trace), trace.hash())
     });
+    if report.is_some() || args.bytes {
+        loaded.note_odd();
+    }
     let mut json = describe(&*m, path, &p, set, &outcome, report.as_ref(), trace.as_ref());
+    json["odd"] = json!(loaded.odd.as_ref().map(Refusal::to_string));
     if args.json {
         let cfg = Config { defects: set, measure: true, ..Config::default() };
         let measured = guarded(&mut *m, &p, |m| m.run(&p, cfg))?;
@@ -170,7 +193,7 @@ fn replay(models: &'static [Model], args: &Args, path: &Path) -> Result<Replayed
         let triggered = guarded(&mut *m, &p, |m| triggered(m, &p, set, None))?;
         json["triggered"] = json!(sets::names(m.defects(), triggered));
     }
-    Ok(Replayed { outcome, report, trace, json })
+    Ok(Replayed { odd: loaded.odd, outcome, report, trace, json })
 }
 
 fn describe(
@@ -227,6 +250,10 @@ fn difference(expected: &str, found: &str) -> Option<String> {
     if expected == found {
         return None;
     }
+    if expected.lines().eq(found.lines()) {
+        let help = "end each line with LF alone, or write the report anew with `ifscrub run`";
+        return Some(format!("not the expected report: line ends differ\nhelp: {help}\n"));
+    }
     let (mut a, mut b) = (expected.lines(), found.lines());
     let mut number = 1;
     loop {
@@ -250,6 +277,13 @@ mod tests {
         let d = difference("a\nb\nc\n", "a\nx\nc\n").unwrap();
         assert_eq!(d, "not the expected report, line 2:\n- b\n+ x\n");
         assert!(difference("a\n", "a\nb\n").unwrap().contains("+ b"));
-        assert!(difference("a", "a\n").is_some());
+    }
+
+    #[test]
+    fn where_only_line_ends_differ_no_line_is_shown_twice() {
+        for expected in ["a\r\nb\r\n", "a\nb"] {
+            let d = difference(expected, "a\nb\n").unwrap();
+            assert!(d.contains("line ends differ\nhelp: ") && !d.contains("- "), "{d}");
+        }
     }
 }

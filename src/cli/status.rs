@@ -1,6 +1,6 @@
 //! `ifscrub status`: how a campaign goes.
 
-use super::file::unreadable;
+use super::file::{STANDARD, unreadable};
 use super::output::{emit, emit_json, note, styled, write_file};
 use super::{AS_EXPECTED, CliError, Done};
 use crate::status::follow::Follow;
@@ -42,7 +42,7 @@ pub struct Args {
     /// Draw the page once
     #[arg(long)]
     once: bool,
-    /// Write a page for browsers, with plots, that needs nothing else
+    /// Write a page for browsers, with plots, that needs nothing else; - for stdout
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     html: Option<PathBuf>,
     /// Print JSON: a summary
@@ -62,6 +62,10 @@ pub fn status(args: &Args) -> Done {
     }
     if args.json {
         emit_json(&summary(&status))?;
+    } else if let Some(out) = &args.html
+        && out.as_os_str() == STANDARD
+    {
+        emit(html::html(&status))?;
     } else if let Some(out) = &args.html {
         write_file(out, html::html(&status).as_bytes())?;
         note(&format!("wrote {}", out.display()));

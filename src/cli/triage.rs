@@ -1,6 +1,6 @@
 //! `ifscrub minimize` and `ifscrub credit`: what one violation is about.
 
-use super::file::Loaded;
+use super::file::{Loaded, STANDARD};
 use super::output::{emit, emit_json, note, write_file};
 use super::{AS_EXPECTED, CliError, Done};
 use crate::hunt::round::guarded;
@@ -23,7 +23,7 @@ Examples:
   ifscrub minimize found.ops -o crashes/dragonfly-2007/c3.ops
   ifscrub minimize --defects as-reported crashes/ops/crash-0123")]
 pub struct MinimizeArgs {
-    /// Program file, text or bytes
+    /// Program file, text or bytes; - for stdin
     file: PathBuf,
     /// Defects to switch on instead of the header's: none, as-reported, or a list
     #[arg(long, value_name = "LIST")]
@@ -46,7 +46,7 @@ Examples:
   ifscrub credit found.ops
   IFSCRUB_DEFECTS=as-reported ifscrub credit --json crashes/ops/crash-0123")]
 pub struct CreditArgs {
-    /// Program file, text or bytes
+    /// Program file, text or bytes; - for stdin
     file: PathBuf,
     /// Defects to switch on instead of the header's: none, as-reported, or a list
     #[arg(long, value_name = "LIST")]
@@ -65,7 +65,7 @@ pub fn minimize(models: &'static [Model], args: &MinimizeArgs) -> Done {
     let before = c.program.clone();
     let least = guarded(&mut *m, &before, |m| shrink(m, c))?;
     let printed = text::print(m.grammar(), &least.program);
-    let output = args.output.as_ref().filter(|out| out.as_os_str() != "-");
+    let output = args.output.as_ref().filter(|out| out.as_os_str() != STANDARD);
     if let Some(out) = output {
         write_file(out, printed.as_bytes())?;
     }
@@ -115,7 +115,8 @@ fn credited(
     list: Option<&str>,
     force_bytes: bool,
 ) -> Result<(Box<dyn Machine>, Credited), CliError> {
-    let loaded = Loaded::read(models, path, force_bytes)?;
+    let loaded = Loaded::read(models, path, Some(force_bytes))?;
+    loaded.note_odd();
     let mut m = loaded.machine();
     let defects = loaded.defects(&*m, list)?;
     let p = &loaded.program;
