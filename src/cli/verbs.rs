@@ -7,9 +7,22 @@ use crate::program::{Arg, Grammar, Verb};
 use crate::stack::Model;
 use serde_json::{Value, json};
 
+/// What a program is but for its verbs, in short.
+const FORMAT: &str = "\
+A program is text: the line `# ifscrub 1`, then `kernel NAME` and, as far as they are not to
+be the default, `ncpus N`, `stop books|kernel`, `defects none|NAMES`, `thresholds real|small`,
+`ifindex N`, then at most 64 operations, one a line. An operation is a verb, its arguments,
+of those in brackets any or none (the first choice is the default), and what disturbs it:
+`preempt NAME#n for N` (NAME: a yield point; N: operations issued meanwhile), `fail NAME#n`
+(NAME: a fallible call; `#n..`: and from there on), or `@n` for the n-th of any name.
+`ifscrub run --trace FILE` prints the names that an operation passes. `#` begins a comment.
+";
+
 /// List the verbs of a kernel's programs, with their arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Below the verbs it says how a program is written; docs/format.md says all of it.
+
 Examples:
   ifscrub verbs
   ifscrub verbs --kernel freebsd-14 --json | jq -r '.[].name'")]
@@ -31,7 +44,7 @@ pub fn verbs(models: &'static [Model], args: &Args) -> Done {
             let all = grammars.flat_map(|g| g.verbs.iter().map(|v| describe(g, v)));
             emit_json(&json!(all.collect::<Vec<_>>()))?;
         }
-        false => emit(grammars.map(print).collect::<String>())?,
+        false => emit(grammars.map(print).collect::<String>() + "\n" + FORMAT)?,
     }
     Ok(AS_EXPECTED)
 }

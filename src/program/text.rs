@@ -1,17 +1,30 @@
 //! Programs as text: what people read, write, review and check in.
 //!
-//! ```text
-//! # ifscrub 1
+//! ```
+//! # use ifscrub::kern::exec::Config;
+//! # use ifscrub::stack::{GRAMMARS, machine};
+//! # use ifscrub::triage::sets;
+//! # let program = ifscrub::program::text::parse(GRAMMARS, "\
+//! ## ifscrub 1
 //! kernel dragonfly-2007
 //! ncpus 2
 //! stop kernel
-//! defects c1-ifinit-serializer in-control-unserialized
-//! SIOCSIFADDR gif0 10.0.0.1  preempt in_ifinit:lwkt_serialize_enter#1 for 1
-//! SIOCAIFADDR em0 10.0.0.1 mask /24 dst 10.0.1.1  fail rtrequest1:R_Malloc#2..
-//! advance 50ms  preempt @9 for 1 fail @2
+//! defects in-control-unserialized c1-ifinit-serializer-wait
+//! ifup em0  preempt @1 for 1
+//! SIOCIFCREATE gif0
+//! SIOCAIFADDR gif0 10.0.0.1 dst 10.0.0.2  fail if_ioctl:SIOCSIFADDR#1..
+//! SIOCAIFADDR gif0 10.0.0.1 mask /16 dst 10.0.0.2
+//! SIOCSIFADDR gif0 10.0.0.3 cpu 1  preempt in_ifinit:lwkt_serialize_enter#1 for 1
+//! SIOCDIFADDR gif0 10.0.0.1
+//! # ")?;
+//! # let mut kernel = machine(program.header.kernel).expect("a model of that kernel");
+//! # let defects = sets::of_header(kernel.defects(), &program)?.expect("a defects line");
+//! # let outcome = kernel.run(&program, Config { defects, ..Config::default() });
+//! # assert!(outcome.fault.is_some() && outcome.unreached.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The first line says what the file is. Header lines follow in any order (`kernel` is
+//! `docs/format.md` is the same for users. The first line says what the file is. Header lines follow in any order (`kernel` is
 //! required, the others have defaults), then one operation a line: the verb, its bare
 //! arguments in the order of the grammar, arguments with a keyword where they are not
 //! the default, and what disturbs it. A word that begins with `#` starts a comment.
