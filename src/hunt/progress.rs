@@ -72,6 +72,16 @@ impl Progress {
         };
     }
 
+    /// Where work is that runs in no rounds: in the place of the line, or below it where
+    /// nobody sees it move.
+    pub fn at(&self, line: &str) {
+        let _ = match (self.silent, self.terminal) {
+            (true, _) => Ok(()),
+            (false, true) => write!(std::io::stderr(), "\r\x1b[K{line}"),
+            (false, false) => writeln!(std::io::stderr(), "{line}"),
+        };
+    }
+
     /// Something new was found.
     pub fn found(&self, signature: &str, executions: u64) {
         let seconds = self.began.elapsed().as_secs_f64();
