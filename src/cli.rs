@@ -26,7 +26,7 @@ mod verbs;
 use crate::hunt::HarnessBug;
 use crate::hunt::round::words;
 use crate::stack::{MODELS, Model};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,6 +60,32 @@ Examples:
   ifscrub run crashes/dragonfly-2007/*.ops  # replay programs
   ifscrub defects                           # what can be switched on
   ifscrub verbs                             # what a program can say";
+
+/// The same for models of which nobody has reported a panic.
+const OWN_ABOUT: &str = "Finds lifetime bugs of reference-counted objects by running small \
+programs of operations against an executable model";
+const OWN_AFTER_HELP: &str = "\
+Exit codes: 0 as expected, 1 violation (or a defect not found), 2 bad input, 3 harness bug.
+
+Examples, ifscrub being this command:
+  ifscrub hunt --defects as-reported  # go for the defects
+  ifscrub run found/*.ops             # replay programs
+  ifscrub defects                     # what can be switched on
+  ifscrub verbs                       # what a program can say";
+
+/// The command line for a list of models.
+fn command(models: &[Model]) -> clap::Command {
+    let command = Cli::command();
+    if hunt::goals(models).next().is_some() {
+        return command;
+    }
+    let own = |hunt: clap::Command| {
+        hunt.after_help(hunt::OWN_AFTER_HELP)
+            .mut_arg("reported", |arg| arg.hide(true))
+            .mut_arg("runs", |arg| arg.help("Number of programs"))
+    };
+    command.about(OWN_ABOUT).after_help(OWN_AFTER_HELP).mut_subcommand("hunt", own)
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -140,7 +166,8 @@ pub fn run_with<A>(models: &'static [Model], args: impl IntoIterator<Item = A>) 
 where
     A: Into<OsString> + Clone,
 {
-    let command = match Cli::try_parse_from(args) {
+    let matches = command(models).try_get_matches_from(args);
+    let command = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli.command,
         Err(e) => {
             // Help, or what is wrong with the arguments; a reader that went away is no error.
@@ -182,7 +209,6 @@ fn dispatch(models: &'static [Model], command: Command) -> Done {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent_and_every_subcommand_has_examples() {
@@ -202,6 +228,18 @@ mod tests {
             own.for_each(&mut ask);
         }
         assert!(asked > 12, "{asked}");
+    }
+
+    #[test]
+    fn models_without_a_reported_panic_have_no_help_about_one() {
+        let help = |models: &[Model]| {
+            let mut cli = command(models);
+            let hunt = cli.find_subcommand_mut("hunt").unwrap().render_long_help().to_string();
+            hunt + &cli.render_long_help().to_string()
+        };
+        for word in ["BSD", "the reports", "dragonfly", "--reported"] {
+            assert!(help(MODELS).contains(word) && !help(&[]).contains(word), "{word}");
+        }
     }
 
     #[test]

@@ -180,6 +180,16 @@ fn without_reported_panics_a_bare_hunt_goes_for_the_defects() {
     assert_eq!(reported.status.code(), Some(2));
 }
 
+#[test]
+fn its_help_speaks_of_no_kernel_that_it_does_not_have() {
+    for args in [&["--help"][..], &["hunt", "--help"]] {
+        let o = run_example(&std::env::temp_dir(), args.iter().copied());
+        let help = String::from_utf8_lossy(&o.stdout);
+        assert!(help.contains("hunt --defects as-reported"), "{help}");
+        assert!(!help.contains("BSD") && !help.contains("the reports"), "{help}");
+    }
+}
+
 /// Runs what the chapter tells to run, in its order, and looks at the exit codes.
 #[test]
 fn every_command_in_the_chapter_ends_as_it_says() {

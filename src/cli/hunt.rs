@@ -24,6 +24,19 @@ use std::time::Duration;
 /// How long to hunt when nothing is said.
 const DEFAULT_TIME: Duration = Duration::from_secs(600);
 
+/// The help below the options, for models of which nobody has reported a panic.
+pub const OWN_AFTER_HELP: &str = "\
+Without arguments, and without IFSCRUB_DEFECTS: go for all defects as reported.
+
+With defects on, the exit code is 0 when every way in among them was found; with none, when
+nothing was. Without --runs and --time it hunts for ten minutes. With --out, findings are
+written after each round, so that a hunt may be ended at any moment; what is there already
+stays.
+
+Examples, ifscrub being this command:
+  ifscrub hunt --defects as-reported --time 60s --out found
+  ifscrub hunt --defects none --runs 1000000 --jobs 2 --json";
+
 /// Hunt for violations with a seeded random walk.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -273,7 +286,7 @@ fn shown(m: &mut dyn Machine, c: &Credited) -> Result<(String, String), CliError
 }
 
 /// The panics of the reports about these kernels.
-fn goals(models: &'static [Model]) -> impl Iterator<Item = (&'static Goal, &'static Model)> {
+pub fn goals(models: &[Model]) -> impl Iterator<Item = (&'static Goal, &Model)> {
     let model = |goal: &Goal| models.iter().find(|m| m.grammar().kernel == goal.kernel);
     GOALS.iter().filter_map(move |goal| Some((goal, model(goal)?)))
 }
