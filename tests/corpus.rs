@@ -102,7 +102,7 @@ fn what_is_no_program_of_this_format_is_refused_one_by_one() {
         ("latin.ops", b"# ifscrub 1\n# \xfc\n".to_vec(), "is not UTF-8", "write it in UTF-8"),
         (
             "defect.ops",
-            b"# ifscrub 1\nkernel dragonfly-2007\ndefects c9\n".to_vec(),
+            b"# ifscrub 1\nkernel dragonfly-2007\ndefects c9\nadvance 1s\n".to_vec(),
             "no defect is called `c9`",
             "`ifscrub defects`",
         ),
