@@ -25,6 +25,7 @@ mod verbs;
 
 use crate::hunt::HarnessBug;
 use crate::hunt::round::words;
+use crate::program::generate::WALK;
 use crate::stack::{MODELS, Model};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -32,6 +33,7 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use thiserror::Error;
 
 /// Nothing found that should not be, everything found that should be.
@@ -46,11 +48,15 @@ const HARNESS_BUG: u8 = 3;
 /// Finds lifetime bugs of network-stack objects by running small programs of ioctl-like
 /// operations against executable models of BSD kernels.
 #[derive(Debug, Parser)]
-#[command(name = "ifscrub", version, after_help = AFTER_HELP)]
+#[command(name = "ifscrub", version = VERSION.as_str(), after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// With the number under which a seed means the same programs.
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{} (walk {WALK})", env!("CARGO_PKG_VERSION")));
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 as expected, 1 violation (or a defect not found), 2 bad input, 3 harness bug.

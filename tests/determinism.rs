@@ -6,8 +6,8 @@
 mod support;
 
 use ifscrub::kern::exec::Config;
-use ifscrub::program::Program;
-use ifscrub::program::generate::{GenConfig, Generator};
+use ifscrub::program::generate::{GenConfig, Generator, WALK};
+use ifscrub::program::{Grammar, Program, bytes};
 use ifscrub::stack::{DefectSet, GRAMMARS, Machine, machine};
 use ifscrub::triage::replay::recorded;
 use proptest::prelude::*;
@@ -105,7 +105,35 @@ fn every_build_on_every_machine_leaves_the_same_traces_and_states() {
         let state = state.map_or_else(|| "-".to_string(), |state| format!("{state:#018x}"));
         format!("{hash:#018x} {state:18} {name}\n")
     };
-    support::expect_file("tests/determinism.expected", &HELD.map(line).concat());
+    let held =
+        HELD.map(line).concat() + &GRAMMARS.iter().map(|g| first_programs(g)).collect::<String>();
+    support::expect_file("tests/determinism.expected", &held);
+}
+
+/// The number of the walk, a kernel, and a hash (FNV-1a) of the first programs of a seed.
+fn first_programs(g: &'static Grammar) -> String {
+    let generator = Generator::new(g, GenConfig::default(), 1);
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for i in 0..256 {
+        for byte in bytes::encode(&generator.program(i)).expect("a program of the generator") {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    format!("walk {WALK} {} {hash:#018x}\n", g.kernel)
+}
+
+/// Also when the file is written anew.
+#[test]
+fn the_programs_of_a_seed_change_only_with_the_number_of_the_walk() {
+    let path = support::root().join("tests/determinism.expected");
+    let held = std::fs::read_to_string(path).expect("what every build leaves");
+    for g in GRAMMARS {
+        let found = first_programs(g);
+        let same_number = format!("walk {WALK} {} ", g.kernel);
+        if let Some(line) = held.lines().find(|line| line.starts_with(&same_number)) {
+            assert_eq!(line, found.trim_end(), "raise WALK in src/program/generate.rs");
+        }
+    }
 }
 
 /// What a hunt found, without what the clock has a say in.

@@ -2,6 +2,7 @@
 
 mod support;
 
+use ifscrub::program::generate::WALK;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
@@ -77,6 +78,14 @@ fn a_hunt_that_has_run_nothing_and_a_list_of_nothing_are_no_success() {
     let said = stderr(&o);
     assert_eq!(o.status.code(), Some(2), "{said}");
     assert!(said.contains("--defects: the list is empty") && said.contains("help: "), "{said}");
+}
+
+#[test]
+fn a_hunt_and_the_version_say_which_programs_a_seed_means() {
+    let told = json(&hunt(&["--defects", TAP, "--json"]));
+    assert_eq!(told["walk"], WALK);
+    let version = stdout(&run_ifscrub(["--version"]));
+    assert!(version.ends_with(&format!(" (walk {WALK})\n")), "{version}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::hunt::goals::{GOALS, Goal, pursue};
 use crate::hunt::progress::Progress;
 use crate::hunt::round::{Tally, guarded};
 use crate::hunt::{Config, Finding, Hunt, Over};
+use crate::program::generate::WALK;
 use crate::program::text;
 use crate::stack::{DefectSet, Machine, Model, as_reported};
 use crate::triage::credit::Credited;
@@ -166,6 +167,7 @@ fn walk(models: &'static [Model], args: &Args) -> Done {
         let mut json = numbers(&tally, seconds);
         json["kernel"] = json!(m.grammar().kernel);
         json["seed"] = json!(cfg.seed);
+        json["walk"] = json!(WALK);
         json["defects"] = json!(sets::names(m.defects(), defects));
         json["findings"] = findings.iter().map(|f| finding_json(&*m, f)).collect();
         json["unfound"] = json!(sets::names(m.defects(), unfound));
@@ -329,7 +331,7 @@ fn one_panic(
         if !args.json {
             emit(line)?;
         }
-        return Ok((VIOLATION, json!({ "goal": goal.name, "reached": false })));
+        return Ok((VIOLATION, json!({ "goal": goal.name, "reached": false, "walk": WALK })));
     };
     let (program, report) = shown(&mut *m, &r.credited)?;
     if !args.json {
@@ -347,6 +349,7 @@ fn one_panic(
     let mut json = describe(&*m, &r.credited);
     json["goal"] = json!(goal.name);
     json["reached"] = json!(true);
+    json["walk"] = json!(WALK);
     json["executions"] = json!(r.executions);
     json["seconds"] = json!(r.seconds);
     json["report"] = json!(report);

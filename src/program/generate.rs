@@ -29,6 +29,10 @@ use super::{
     Thresholds, Verb,
 };
 
+/// Which programs a seed means: the same ones only under the same number. Raised with every
+/// change of the programs of a seed; 1 was before programs had many preemptions.
+pub const WALK: u32 = 2;
+
 /// Small random numbers out of a source of random bits.
 ///
 /// Not exactly uniform: numbers below 257 deviate by less than one in 256, larger ones
