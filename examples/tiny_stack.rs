@@ -227,7 +227,7 @@ impl Stack for Tiny {
         &RULES
     }
     fn locks() -> &'static [LockInfo] {
-        &[LockInfo { name: "core", kind: LockKind::Mutex, recursive: false, rank: 0 }]
+        &[LockInfo { name: "core", kind: LockKind::Mutex, recursive: false, rank: 0, added: false }]
     }
     fn class_name(_: u8) -> &'static str {
         "addr"

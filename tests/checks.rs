@@ -450,6 +450,11 @@ const IN_KERN: &[(&Rule, &str, &str)] = &[
     (&rules::EPOCH_MISUSE, "epoch/tests.rs", "a_section_closed_twice_is_a_violation"),
     (&rules::EPOCH_MISUSE, "epoch/tests.rs", "a_thread_that_ends_inside_a_section_is_a_violation"),
     (&rules::SLEEP_IN_EPOCH, "epoch/tests.rs", "sleeping_inside_a_section_is_a_violation"),
+    (
+        &rules::SLEEP_PROHIBITED,
+        "wait.rs",
+        "who_must_not_sleep_may_wait_for_a_mutex_but_not_for_a_lock_that_sleeps",
+    ),
     (&rules::ENDLESS, "exec/tests.rs", "a_walk_without_end_runs_out_of_fuel"),
 ];
 
@@ -488,6 +493,7 @@ fn every_rule_has_something_that_breaks_it() {
         "sleep-with-lock",
         "epoch-misuse",
         "sleep-in-epoch",
+        "sleep-prohibited",
     ];
     assert_eq!(no_program, expected);
 }

@@ -8,12 +8,11 @@
 mod support;
 
 use ifscrub::kern::exec::Outcome;
-use ifscrub::kern::trace::What;
 use ifscrub::program::{Program, Stop};
 use ifscrub::stack::{DefectSet, GRAMMARS, Kind, Machine, machine};
 use ifscrub::triage::credit::{Credited, credit};
 use ifscrub::triage::positions::everywhere;
-use ifscrub::triage::replay::{recorded, resolve, run};
+use ifscrub::triage::replay::{recorded, resolve, run, waits_for_added};
 use ifscrub::triage::sets;
 use ifscrub::triage::signature::signature;
 use std::path::{Path, PathBuf};
@@ -82,8 +81,8 @@ fn every_reproducer_is_about_the_defect_it_is_named_after() {
 fn no_reproducer_waits_for_a_lock_that_its_kernel_did_not_have() {
     each(|name, p, set, _, m| {
         let trace = recorded(m, p, set, None).trace;
-        let waits = trace.events.iter().any(|e| e.what == What::Block("control token"));
-        assert!(!waits, "{name}: somebody waits for the control token of the repaired model");
+        let lock = waits_for_added(m, &trace);
+        assert_eq!(lock, None, "{name}: somebody waits for a lock of the repaired model");
     });
 }
 

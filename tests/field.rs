@@ -13,7 +13,10 @@ use ifscrub::kern::slab::ObjRef;
 use ifscrub::kern::trace::{Backtrace, What};
 use ifscrub::program::text;
 use ifscrub::shadow::{FaultKind, KernelFault, Violation};
-use ifscrub::stack::GRAMMARS;
+use ifscrub::stack::{GRAMMARS, as_reported};
+use ifscrub::triage::credit::credit;
+use ifscrub::triage::minimize::minimize;
+use ifscrub::triage::replay;
 use ifscrub::triage::report::report;
 
 struct Field {
@@ -235,4 +238,19 @@ fn the_hunt_goes_for_what_c1_and_c3_show_and_c4_does_not() {
         let other = Goal { below: below.leak(), ..*goal };
         assert!(!shows(&other, "c1-2007-panic"), "without {}", goal.below[i]);
     }
+}
+
+/// Minimizing by the bug alone parks the creator of the interface, and lets the others wait
+/// for the control token, which 2007 did not have.
+#[test]
+fn the_least_program_of_the_panic_waits_for_nothing_that_2007_did_not_have() {
+    let p = file(&folder("tests/field"), "c1-2007-panic").program;
+    let mut m = machine_of(&p);
+    let defects = defects_of(&*m, &p);
+    let c = credit(&mut *m, &p, defects).expect("it violates");
+    assert_eq!(c.waits_for, None);
+    let least = minimize(&mut *m, c);
+    assert_eq!(least.waits_for, None, "{}", text::print(GRAMMARS[0], &least.program));
+    let as_reported = as_reported(m.defects());
+    assert!(!replay::run(&mut *m, &least.program, as_reported, None).clean());
 }

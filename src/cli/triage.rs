@@ -105,6 +105,7 @@ pub fn describe(m: &dyn Machine, c: &Credited) -> serde_json::Value {
         "defects": sets::names(m.defects(), c.set),
         "credit": sets::names(m.defects(), c.credit),
         "operations": c.program.ops.len(),
+        "waits_for": c.waits_for,
         "program": text::print(m.grammar(), &c.program),
     })
 }

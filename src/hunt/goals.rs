@@ -15,7 +15,7 @@ use crate::shadow::FaultKind;
 use crate::stack::{DefectSet, Machine, with_needs};
 use crate::triage::credit::{Credited, credit};
 use crate::triage::minimize::minimize_keeping;
-use crate::triage::replay::{Recorded, recorded};
+use crate::triage::replay::{Recorded, recorded, waits_for_added};
 use crate::triage::sets;
 use crate::triage::signature::Symptom;
 
@@ -129,10 +129,14 @@ impl Goal {
     }
 
     /// Whether a program, stopped by the kernel, shows what was reported: in the dump of
-    /// the object whose field was followed, or of the one that the books speak of.
+    /// the object whose field was followed, or of the one that the books speak of. One in
+    /// which somebody waits for a lock that the kernel did not have does not.
     pub fn shown_by(&self, m: &mut dyn Machine, p: &Program, defects: DefectSet) -> bool {
         let Recorded { outcome, trace } = recorded(m, p, defects, Some(Stop::Kernel));
         let (Some(fault), Some(v)) = (outcome.fault, outcome.violation) else { return false };
+        if waits_for_added(m, &trace).is_some() {
+            return false;
+        }
         let seen = (fault.kind.name(), fault.func, fault.what);
         if seen != (self.fault.name(), self.function, self.follows) {
             return false;

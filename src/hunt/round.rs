@@ -295,8 +295,8 @@ mod tests {
         fn class_name(&self, _: u8) -> &'static str {
             "thing"
         }
-        fn lock_name(&self, _: u8) -> &'static str {
-            "lock"
+        fn locks(&self) -> &'static [crate::kern::lock::LockInfo] {
+            &[]
         }
     }
 

@@ -91,6 +91,9 @@ pub struct LockInfo {
     /// Place in the lock order: a thread that holds rank r takes only higher ranks.
     /// 0: not ordered.
     pub rank: u8,
+    /// The modelled kernel had no such lock: a repair adds it. What only happens because
+    /// somebody waits for it could not have happened there.
+    pub added: bool,
 }
 
 impl LockInfo {
@@ -238,8 +241,10 @@ impl Ctx {
             // The thread would wait for itself: leave it blocked.
         }
         self.check_order(l);
-        if info.kind.may_sleep() && self.in_epoch() {
-            self.violate(&rules::SLEEP_IN_EPOCH, ObjRef::NONE, ObjRef::NONE, [u32::from(l.0), 1]);
+        if info.kind.may_sleep() && !self.can_sleep() {
+            let rule =
+                if self.in_epoch() { &rules::SLEEP_IN_EPOCH } else { &rules::SLEEP_PROHIBITED };
+            self.violate(rule, ObjRef::NONE, ObjRef::NONE, [u32::from(l.0), 1]);
         }
         lk.push(me | if shared { SHARED } else { 0 });
         self.block(l.0, info.name, 0);

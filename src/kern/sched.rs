@@ -93,6 +93,8 @@ pub(super) struct Fiber {
     pub(super) held: Cell<u64>,
     /// Depth of its epoch section.
     pub(super) sections: Cell<u8>,
+    /// Depth of the stretches in which it must not sleep.
+    pub(super) no_sleeping: Cell<u8>,
     /// Depth of its critical section.
     pub(super) crit: Cell<u8>,
     /// The callout that it has dispatched was stopped (`cc_exec_cancel`).
@@ -109,6 +111,7 @@ impl Fiber {
         self.waits_for.set(wait::NOTHING);
         self.held.set(0);
         self.sections.set(0);
+        self.no_sleeping.set(0);
         self.crit.set(0);
         self.cancelled.set(false);
         self.hold_map.set(0);
@@ -129,6 +132,7 @@ impl Default for Fiber {
             since: Cell::new(0),
             held: Cell::new(0),
             sections: Cell::new(0),
+            no_sleeping: Cell::new(0),
             crit: Cell::new(0),
             cancelled: Cell::new(false),
             generation: Cell::new(0),

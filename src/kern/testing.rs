@@ -37,7 +37,7 @@ pub const LAST: LockId = LockId(9);
 pub const RECURSIVE: LockId = LockId(10);
 
 const fn lock(name: &'static str, kind: LockKind) -> LockInfo {
-    LockInfo { name, kind, recursive: false, rank: 0 }
+    LockInfo { name, kind, recursive: false, rank: 0, added: false }
 }
 
 static LOCKS: &[LockInfo] = &[
@@ -86,6 +86,8 @@ pub enum Step {
     Sleep,
     Wakeup,
     MightSleep,
+    /// The rest of the script must not sleep.
+    NoSleeping,
     CritEnter,
     CritExit,
     /// Calls a function that enters a critical section and forgets to leave it.
@@ -216,6 +218,8 @@ async fn fire(k: &K) {
 async fn script(k: &K, steps: &[Step]) -> i32 {
     let st = &k.st;
     let callout = || &k[st.owner.get()].callout;
+    // Kept until the end of the script.
+    let mut _prohibited = None;
     for &step in steps {
         match step {
             Say(words) => say(k, words),
@@ -247,6 +251,7 @@ async fn script(k: &K, steps: &[Step]) -> i32 {
             Sleep => st.event.sleep(k, "toy event", None).await,
             Wakeup => st.event.wakeup(k),
             MightSleep => k.might_sleep(),
+            NoSleeping => _prohibited = Some(k.no_sleeping()),
             CritEnter => k.crit_enter(),
             CritExit => k.crit_exit(),
             CritForget => forgetful(k),

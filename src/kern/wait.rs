@@ -31,6 +31,21 @@ impl Zero for Sleepers {
     }
 }
 
+/// A stretch in which a thread must not sleep, as a callout's handler must not. It ends when
+/// this is dropped (`THREAD_SLEEPING_OK`).
+pub struct NoSleeping<'a> {
+    cx: &'a Ctx,
+    fiber: u8,
+}
+
+impl Drop for NoSleeping<'_> {
+    fn drop(&mut self) {
+        // A thread that is thrown away with its run may have a successor.
+        let depth = &self.cx.fibers[self.fiber as usize].no_sleeping;
+        depth.set(depth.get().saturating_sub(1));
+    }
+}
+
 impl Sleepers {
     /// `tsleep`: puts the current thread to sleep until [`Sleepers::wakeup`]. `server`
     /// is the thread that will call it, when that is known; deadlocks are found sooner
@@ -71,12 +86,28 @@ impl Ctx {
         let f = &self.fibers[self.current() as usize];
         if f.sections.get() != 0 {
             self.violate(&rules::SLEEP_IN_EPOCH, ObjRef::NONE, ObjRef::NONE, [0, 0]);
+        } else if f.no_sleeping.get() != 0 {
+            self.violate(&rules::SLEEP_PROHIBITED, ObjRef::NONE, ObjRef::NONE, [0, 0]);
         }
         let kept = f.held.get() & self.nosleep;
         if kept != 0 {
             let lock = kept.trailing_zeros();
             self.violate(&rules::SLEEP_WITH_LOCK, ObjRef::NONE, ObjRef::NONE, [lock, 0]);
         }
+    }
+
+    /// `THREAD_NO_SLEEPING`: the current thread must not sleep until what this returns is
+    /// dropped. As in an epoch section, it may wait for a lock of those that do not sleep.
+    pub fn no_sleeping(&self) -> NoSleeping<'_> {
+        let fiber = self.current();
+        self.fibers[fiber as usize].no_sleeping.inc();
+        NoSleeping { cx: self, fiber }
+    }
+
+    /// `THREAD_CAN_SLEEP`.
+    pub fn can_sleep(&self) -> bool {
+        let f = &self.fibers[self.current() as usize];
+        f.sections.get() == 0 && f.no_sleeping.get() == 0
     }
 
     /// Blocks the current thread: its next `Switch` does not return before somebody
@@ -170,6 +201,28 @@ mod tests {
     #[test]
     fn a_sleeper_that_nothing_wakes_is_a_deadlock_at_the_end() {
         run(&[op(&[Sleep]), op(&[Say("no matter")])]).violates(&rules::DEADLOCK, [0, 1]);
+    }
+
+    #[test]
+    fn who_must_not_sleep_may_wait_for_a_mutex_but_not_for_a_lock_that_sleeps() {
+        run(&[op(&[NoSleeping, Sleep])]).violates(&rules::SLEEP_PROHIBITED, [0, 0]);
+        run(&[op(&[NoSleeping, MightSleep])]).breaks(&rules::SLEEP_PROHIBITED);
+        for (lock, sleeps) in [(MUTEX, false), (RW, false), (SX, true), (SERIALIZER, true)] {
+            let ran = run(&[
+                op(&[Lock(lock), Yield("in"), Unlock(lock)]).park(1, 1),
+                op(&[NoSleeping, Lock(lock), Unlock(lock)]),
+            ]);
+            match sleeps {
+                true => ran.violates(&rules::SLEEP_PROHIBITED, [u32::from(lock.0), 1]),
+                false => _ = ran.clean(),
+            }
+            run(&[op(&[NoSleeping, Lock(lock), Unlock(lock)])]).clean();
+        }
+    }
+
+    #[test]
+    fn whoever_comes_after_it_may_sleep_again() {
+        run(&[op(&[NoSleeping]), op(&[MightSleep])]).clean();
     }
 
     #[test]

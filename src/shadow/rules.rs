@@ -38,6 +38,11 @@ pub static SLEEP_IN_EPOCH: Rule = Rule::new(
     "sleep-in-epoch",
     "no thread sleeps or waits for a grace period inside an epoch section",
 );
+/// Sleeping in a thread that has been told not to.
+pub static SLEEP_PROHIBITED: Rule = Rule::new(
+    "sleep-prohibited",
+    "no thread sleeps while it must not, as when it runs the handler of a callout",
+);
 /// A walk or an operation that does not end.
 pub static ENDLESS: Rule =
     Rule::new("endless-walk", "every list walk and every operation ends within its step budget");
@@ -55,5 +60,6 @@ pub static ALL: &[&Rule] = &[
     &SLEEP_WITH_LOCK,
     &EPOCH_MISUSE,
     &SLEEP_IN_EPOCH,
+    &SLEEP_PROHIBITED,
     &ENDLESS,
 ];

@@ -254,8 +254,12 @@ pub trait Machine {
     fn describe(&self, obj: ObjRef) -> Vec<String>;
     /// Name of an object class.
     fn class_name(&self, class: u8) -> &'static str;
+    /// The locks.
+    fn locks(&self) -> &'static [LockInfo];
     /// Name of a lock.
-    fn lock_name(&self, lock: u8) -> &'static str;
+    fn lock_name(&self, lock: u8) -> &'static str {
+        self.locks().get(lock as usize).map_or("?", |l| l.name)
+    }
 }
 
 impl<S: Stack> Machine for Kernel<S> {
@@ -295,8 +299,8 @@ impl<S: Stack> Machine for Kernel<S> {
         S::class_name(class)
     }
 
-    fn lock_name(&self, lock: u8) -> &'static str {
-        S::locks().get(lock as usize).map_or("?", |l| l.name)
+    fn locks(&self) -> &'static [LockInfo] {
+        S::locks()
     }
 }
 

@@ -7,7 +7,7 @@
 //! faults, so that a repair that merely shifts a yield point does not count.
 
 use super::positions::everywhere;
-use super::replay::{name_points, recorded, resolve, run};
+use super::replay::{name_points, recorded, resolve, run, waits_for_added};
 use super::sets;
 use super::signature::{Symptom, frames};
 use crate::kern::exec::Outcome;
@@ -34,6 +34,9 @@ pub struct Credited {
     pub fault: Option<KernelFault>,
     /// The innermost functions at the violation, for the signature.
     pub frames: Vec<&'static str>,
+    /// The lock that a repair has added and that somebody waits for, see
+    /// [`waits_for_added`].
+    pub waits_for: Option<&'static str>,
 }
 
 /// Finds the credit of the violation that `p` ends in under `defects`; `None` when it
@@ -70,6 +73,7 @@ pub fn credit(m: &mut dyn Machine, p: &Program, defects: DefectSet) -> Option<Cr
         violation: replay.outcome.violation?,
         fault: replay.outcome.fault,
         frames: frames(&replay.trace),
+        waits_for: waits_for_added(m, &replay.trace),
         program,
     })
 }
@@ -185,6 +189,17 @@ mod tests {
         let set = as_reported(Toy::defects()) | 1 << ASSERTS;
         let c = credit(&mut Kernel::<Toy>::new(), &p, set).unwrap();
         assert_eq!((c.set, c.credit), (1 << ROLLBACK | 1 << ASSERTS, 1 << ROLLBACK));
+    }
+
+    #[test]
+    fn it_is_noted_where_somebody_waits_for_a_lock_that_a_repair_has_added() {
+        // With that repaired that closes the drawer, `use` waits until `drop` lets go of it.
+        let waits = "drop d0  preempt carton_drop:unlink#1 for 1\nuse d0\n";
+        let grows = "make d1\ngrow d1  fail @1\n";
+        let c = credited(&format!("make d0\n{waits}{grows}")).unwrap();
+        assert_eq!((c.credit, c.waits_for), (1 << ROLLBACK, Some("cupboard")));
+        let c = credited(&format!("make d0\nuse d0\n{grows}")).unwrap();
+        assert_eq!((c.credit, c.waits_for), (1 << ROLLBACK, None));
     }
 
     #[test]

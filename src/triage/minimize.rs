@@ -3,7 +3,9 @@
 //! Operations, preemptions, faults, arguments and CPUs are shrunk together, and a
 //! candidate is taken only if signature *and* credit stay the same; a program that stops
 //! with the kernel also keeps the kernel's fault and the function it struck in. Shrinking
-//! by "still crashes" alone turns one bug into another. Each candidate is first run once
+//! by "still crashes" alone turns one bug into another. Nor does somebody come to wait for a
+//! lock that a repair has added where nobody has waited before: the kernel could not do the
+//! same. Each candidate is first run once
 //! on the fast path; the dear experiment comes only for those that look right.
 //!
 //! The result is a fixed point, and a function of program and defects.
@@ -100,7 +102,9 @@ impl Shrinker<'_> {
         let same = c.credit == self.best.credit
             && fault(&c) == fault(&self.best)
             && signature(self.m, &c) == self.signature;
-        if same && smaller(&c.program, &self.best.program) && (self.keep)(self.m, &c) {
+        let possible = c.waits_for.is_none() || self.best.waits_for.is_some();
+        let less = possible && smaller(&c.program, &self.best.program);
+        if same && less && (self.keep)(self.m, &c) {
             self.best = c;
             return true;
         }

@@ -59,6 +59,16 @@ pub fn triggered(
     super::sets::members(reached).filter(did).fold(0, |set, d| set | 1 << d)
 }
 
+/// The lock that a repair has added and that somebody waits for in a run. What such a run
+/// shows may be due to the wait, and the kernel had no such lock.
+pub fn waits_for_added(m: &dyn Machine, trace: &Trace) -> Option<&'static str> {
+    let is_added = |name: &str| m.locks().iter().any(|l| l.added && l.name == name);
+    trace.events.iter().find_map(|e| match e.what {
+        What::Block(name) if is_added(name) => Some(name),
+        _ => None,
+    })
+}
+
 /// The yield points and fallible calls that each operation of a program passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passed {

@@ -11,7 +11,7 @@ pub mod events;
 pub mod layout;
 
 use super::credit::credit_of_books;
-use super::replay::{name_points, recorded};
+use super::replay::{name_points, recorded, waits_for_added};
 use super::sets;
 use super::signature::signature;
 use crate::kern::sched::TEARDOWN;
@@ -46,6 +46,9 @@ pub struct Report {
     pub credit: Vec<String>,
     /// The signature.
     pub signature: String,
+    /// The lock that a repair has added and that somebody waits for: the kernel could not do
+    /// the same.
+    pub waits_for: Option<&'static str>,
     /// The stacks of all threads, the one that died first.
     pub threads: Vec<Thread>,
     /// The object, and a second one where the rule is about two.
@@ -191,6 +194,7 @@ pub fn report(m: &mut dyn Machine, p: &Program, defects: DefectSet) -> Option<Re
         needed,
         credit,
         signature,
+        waits_for: waits_for_added(m, trace),
         threads,
         objects: dumps,
         history,

@@ -120,7 +120,7 @@ pub struct Cupboard {
 }
 
 static LOCKS: [LockInfo; 1] =
-    [LockInfo { name: "cupboard", kind: LockKind::Sx, recursive: false, rank: 1 }];
+    [LockInfo { name: "cupboard", kind: LockKind::Sx, recursive: false, rank: 1, added: true }];
 const CUPBOARD: LockId = LockId(0);
 
 static ROOT: Func = Func { name: "thread user", file: "" };

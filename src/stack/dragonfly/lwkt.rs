@@ -31,16 +31,22 @@ const RTABLE_PORTS: u8 = SERIALIZERS + super::NIFS as u8;
 const NETISR_PORTS: u8 = RTABLE_PORTS + 3;
 
 const fn serializer(name: &'static str) -> LockInfo {
-    LockInfo { name, kind: LockKind::Serializer, recursive: false, rank: 2 }
+    LockInfo { name, kind: LockKind::Serializer, recursive: false, rank: 2, added: false }
 }
 
 const fn port(name: &'static str) -> LockInfo {
-    LockInfo { name, kind: LockKind::Port, recursive: false, rank: 0 }
+    LockInfo { name, kind: LockKind::Port, recursive: false, rank: 0, added: false }
 }
 
 /// The locks of this kernel, by [`LockId`].
 pub static LOCKS: &[LockInfo] = &[
-    LockInfo { name: "control token", kind: LockKind::Token, recursive: true, rank: 1 },
+    LockInfo {
+        name: "control token",
+        kind: LockKind::Token,
+        recursive: true,
+        rank: 1,
+        added: true,
+    },
     serializer("em0 serializer"),
     serializer("em1 serializer"),
     serializer("gif0 serializer"),

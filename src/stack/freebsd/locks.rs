@@ -62,12 +62,12 @@ pub const LLTABLE_LIST: LockId = LockId(EPAIR_QUEUES + 4);
 pub const ND6_EXPIRE: LockId = LockId(EPAIR_QUEUES + 5);
 
 const fn lock(name: &'static str, kind: LockKind, rank: u8) -> LockInfo {
-    LockInfo { name, kind, recursive: false, rank }
+    LockInfo { name, kind, recursive: false, rank, added: false }
 }
 
 /// The locks, by [`LockId`].
 pub static LOCKS: &[LockInfo] = &[
-    LockInfo { name: "ifnet_detach_sx", kind: LockKind::Sx, recursive: true, rank: 1 },
+    LockInfo { recursive: true, ..lock("ifnet_detach_sx", LockKind::Sx, 1) },
     lock("tun_ioctl_sx", LockKind::Sx, 6),
     lock("in_control_sx", LockKind::Sx, 3),
     lock("in6_control_sx", LockKind::Sx, 4),
@@ -98,14 +98,14 @@ pub static LOCKS: &[LockInfo] = &[
     lock("if_addr_lock tun0", LockKind::Mutex, 30),
     lock("if_addr_lock ng0", LockKind::Mutex, 30),
     lock("if_addr_lock ng1", LockKind::Mutex, 30),
-    lock("if_afdata_lock lo0", LockKind::Rw, 38),
-    lock("if_afdata_lock epair0a", LockKind::Rw, 38),
-    lock("if_afdata_lock epair0b", LockKind::Rw, 38),
-    lock("if_afdata_lock epair1a", LockKind::Rw, 38),
-    lock("if_afdata_lock epair1b", LockKind::Rw, 38),
-    lock("if_afdata_lock tun0", LockKind::Rw, 38),
-    lock("if_afdata_lock ng0", LockKind::Rw, 38),
-    lock("if_afdata_lock ng1", LockKind::Rw, 38),
+    lock("if_afdata_lock lo0", LockKind::Mutex, 38),
+    lock("if_afdata_lock epair0a", LockKind::Mutex, 38),
+    lock("if_afdata_lock epair0b", LockKind::Mutex, 38),
+    lock("if_afdata_lock epair1a", LockKind::Mutex, 38),
+    lock("if_afdata_lock epair1b", LockKind::Mutex, 38),
+    lock("if_afdata_lock tun0", LockKind::Mutex, 38),
+    lock("if_afdata_lock ng0", LockKind::Mutex, 38),
+    lock("if_afdata_lock ng1", LockKind::Mutex, 38),
     lock("inp_lock tcp0", LockKind::Rw, 11),
     lock("inp_lock tcp1", LockKind::Rw, 11),
     lock("inp_lock udp0", LockKind::Rw, 11),
@@ -115,7 +115,7 @@ pub static LOCKS: &[LockInfo] = &[
     lock("epair queue 1a", LockKind::Mutex, 40),
     lock("epair queue 1b", LockKind::Mutex, 40),
     lock("lltable_list_lock", LockKind::Rw, 37),
-    lock("nd6 prefix expiry", LockKind::Mutex, 15),
+    LockInfo { added: true, ..lock("nd6 prefix expiry", LockKind::Mutex, 15) },
 ];
 
 /// `RIB_WLOCK`'s lock of a family.

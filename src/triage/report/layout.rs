@@ -25,6 +25,12 @@ impl Display for Report {
         }
         writeln!(f, "credit:    {}", list(&self.credit))?;
         writeln!(f, "signature: {}", self.signature)?;
+        if let Some(lock) = self.waits_for {
+            writeln!(
+                f,
+                "caution:   somebody waits for the {lock}, which a repair adds; see below"
+            )?;
+        }
         if !self.injected.is_empty() {
             section(f, "faults INJECTED by the program, not by the kernel")?;
             for fault in &self.injected {
