@@ -478,6 +478,17 @@ const AT_ONCE: &[Corruption] = &[
         w.k[w.dr].ifp.set(w.ep);
         check_op(&w.k, &op("NGM_SHUTDOWN ng1"), Some(2));
     }),
+    (&inv::NOT_REPORTED, [ANY, 0], |w| {
+        check_op(&w.k, &op("SIOCAIFADDR epair0a 10.0.0.2"), Some(0));
+    }),
+    (&inv::NOT_REPORTED, [ANY, 1], |w| {
+        // It is there, but on another interface.
+        check_op(&w.k, &op("SIOCAIFADDR_IN6 tun0 2001:db8:1::1"), Some(0));
+    }),
+    (&inv::NOT_REPORTED, [ANY, 0], |w| {
+        // Nor is it when the operation has changed nothing.
+        inv::after_no_change(&w.k, &op("SIOCAIFADDR epair0a 10.0.0.2"), 0);
+    }),
 ];
 
 /// As if epair0a had been down before.
@@ -527,6 +538,9 @@ fn each_mistake_is_found_at_once() {
 fn a_world_in_order_stays_in_order() {
     let w = World::new();
     check_op(&w.k, &op("SIOCAIFADDR epair0a 10.0.0.2"), Some(22));
+    check_op(&w.k, &op("SIOCAIFADDR epair0a 10.0.0.1"), Some(0));
+    check_op(&w.k, &op("SIOCAIFADDR_IN6 epair0a 2001:db8:1::1"), Some(0));
+    inv::after_no_change(&w.k, &op("SIOCAIFADDR_IN6 epair0a 2001:db8:1::1"), 0);
     check_op(&w.k, &op("route_delete ::/0"), Some(3));
     net_epoch_enter(&w.k);
     net_epoch_assert(&w.k);

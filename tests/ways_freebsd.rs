@@ -336,11 +336,16 @@ fn r3_leaves_a_pinned_route_in_the_rib_and_by_w5_a_default_route() {
 
 /// The one form of R3 that takes neither two threads nor a failing allocation.
 #[test]
-fn r3_by_the_rollback_is_a_plain_sequence_that_begins_with_a_refused_address() {
+fn r3_by_the_rollback_is_a_plain_sequence_that_begins_with_a_failed_addition() {
     let w = way("r3-rollback");
     let p = &w.file.program;
     assert_eq!((p.preemptions(), p.ops.iter().filter(|o| o.fail != 0).count()), (0, 0));
     assert_eq!(w.ran.errno(3), 17, "EEXIST");
+    // In the base the user is told nothing.
+    let lost = w.file.source.replace("defects ", "defects in6-control-error-lost ");
+    let ran = run(&parse("r3-rollback", &lost));
+    assert_eq!(ran.errno(3), 0);
+    assert!(is_the_panic(ran.outcome.fault));
     // Nobody else has the address, or it has no far end: then nothing is left.
     let source = &w.file.source;
     for clean in [
@@ -429,7 +434,7 @@ fn w10_the_next_interface_of_the_index_does_not_get_the_route_of_its_prefix() {
     );
 }
 
-/// The same after W3, which leaves the route of the address as well: that is told.
+/// The same after W3, which leaves the route of the address as well: the addition fails.
 #[test]
 fn after_w3_the_next_interface_of_the_index_does_not_get_its_address() {
     let source = file(&folder(PROGRAMS), "r3-w3").source;

@@ -108,7 +108,7 @@ pub const DEFROUTER_SELECT_REF_LEAK: u8 = 46;
 pub const DEFROUTER_SELECT_UNLOCKED: u8 = 47;
 /// looking a router up again leaks the first reference.
 pub const DEFRTRLIST_RESTART_REF_LEAK: u8 = 48;
-/// stopping DAD drains its callout inside the epoch.
+/// stopping DAD drains its callout, in a callout and inside the epoch.
 pub const DAD_STOP_SLEEPS: u8 = 49;
 /// DAD is started again for an address that is being purged.
 pub const DAD_START_AFTER_STOP: u8 = 50;
@@ -136,10 +136,16 @@ pub const RIB_APPEND_RETRY_UNCHECKED: u8 = 60;
 pub const ND6_TIMER_PREFIXES_UNSERIALIZED: u8 = 61;
 /// A change that is tried again keeps the interface that its first try has found.
 pub const ROUTE_CHANGE_RETRY_IFP: u8 = 62;
+/// SIOCAIFADDR_IN6 says that all is well whatever came of the addition.
+pub const IN6_CONTROL_ERROR_LOST: u8 = 63;
+/// the timer of a neighbour's entry is armed after the entry was unlinked.
+pub const LLE_UPDATE_UNLINKED: u8 = 64;
+/// a netgraph interface can be shut down before it is attached.
+pub const NG_IFACE_NAMED_UNATTACHED: u8 = 65;
 /// F1, with D on: in6_ifextra is freed one grace period later, not with the ifnet.
-pub const F1_IFEXTRA_EPOCH_CALL: u8 = 63;
+pub const F1_IFEXTRA_EPOCH_CALL: u8 = 66;
 /// F6: fib6_lookup returns nothing when the interface is dying.
-pub const F6_LOOKUP_CHECKS_DYING: u8 = 64;
+pub const F6_LOOKUP_CHECKS_DYING: u8 = 67;
 
 /// The catalogue; the index is the bit.
 pub static DEFECTS: &[Defect] = &[
@@ -169,7 +175,7 @@ pub static DEFECTS: &[Defect] = &[
         kind: Kind::Enabling,
         reach: Reach::Preemption,
         needs: 0,
-        source: "sys/net/route/route_ctl.c:rt_flushifroutes",
+        source: "sys/net/route.c:rt_flushifroutes, sys/net/route/route_ctl.c:rib_walk_del",
         what: "R3: the flush of a detached interface skips pinned routes and does not look at nh_aifp",
         repair: "ours (F5): high priority, and nh_aifp counts",
     },
@@ -261,7 +267,7 @@ pub static DEFECTS: &[Defect] = &[
         needs: 0,
         source: "sys/net/if.c:if_link_state_change",
         what: "W11: if_linktask is enqueued again after the detach has drained it",
-        repair: "upstream (D39614, proposed): not enqueued for a dying interface",
+        repair: "ours, after D39614 (proposed): not enqueued for a dying interface, in one step with the look at its flag",
     },
     Defect {
         id: "epair-txtask-not-drained",
@@ -281,7 +287,7 @@ pub static DEFECTS: &[Defect] = &[
         needs: 0,
         source: "sys/net/if.c:if_attach_internal",
         what: "W13: the interface can be looked up before if_attachdomain1 has filled if_afdata",
-        repair: "upstream (098b5d4dc744): afdata is made before linking",
+        repair: "upstream (098b5d4dc744): afdata is made before linking; ours: nor is it found by its index before",
     },
     Defect {
         id: "scrubprefix-moves-to-dying",
@@ -351,7 +357,7 @@ pub static DEFECTS: &[Defect] = &[
         needs: 0,
         source: "sys/netinet6/nd6.c:nd6_timer",
         what: "expired addresses are purged inside the epoch without in6_control_sx, beside ioctls and detaches that purge the same ones",
-        repair: "ours: outside the epoch and under in6_control_sx (sx_try_xlock; if it is busy, a second later)",
+        repair: "ours: outside the epoch, under in6_control_sx and in6_multi_sx (sx_try_xlock; if one is busy, a second later)",
     },
     Defect {
         id: "rib-add-px-nhop-leak",
@@ -540,7 +546,7 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Fault,
         needs: 0,
         source: "sys/netinet6/in6.c:in6_addifaddr",
-        what: "when nd6_prelist_add fails, SIOCAIFADDR_IN6 returns its error and leaves the new address on the interface",
+        what: "when nd6_prelist_add fails, so does the addition, and leaves the new address on the interface",
         repair: "ours: purged",
     },
     Defect {
@@ -638,9 +644,9 @@ pub static DEFECTS: &[Defect] = &[
         class: "sleep in epoch",
         kind: Kind::WayIn,
         reach: Reach::Steps,
-        needs: 1 << ND6_TIMER_UNSERIALIZED,
+        needs: 0,
         source: "sys/netinet6/nd6_nbr.c:nd6_dad_stop",
-        what: "nd6_timer and nd6_ifdetach stop DAD inside an epoch section, where callout_drain may sleep",
+        what: "nd6_timer, a callout, and nd6_ifdetach, inside an epoch section, stop DAD, and callout_drain may sleep",
         repair: "ours: the callout is stopped under its lock, and the handler keeps its own reference",
     },
     Defect {
@@ -772,6 +778,36 @@ pub static DEFECTS: &[Defect] = &[
         source: "sys/net/route/route_ctl.c:change_nhop",
         what: "a change that is tried again keeps the interface that its first try has found: if the route has become one without a gateway meanwhile, the new nexthop sends through that interface with an address of another one, whose detach does not find it unless that is an IPv4 address",
         repair: "ours: each try begins with what was asked for",
+    },
+    Defect {
+        id: "in6-control-error-lost",
+        class: "lost error",
+        kind: Kind::WayIn,
+        reach: Reach::Fault,
+        needs: 0,
+        source: "sys/netinet6/in6.c:in6_control_ioctl",
+        what: "SIOCAIFADDR_IN6 sets its result to 0 after in6_addifaddr: the user is not told that the address is not there",
+        repair: "upstream, later: it goes out with the error",
+    },
+    Defect {
+        id: "lle-update-unlinked",
+        class: "use after free",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netinet6/nd6.c:nd6_cache_lladdr, sys/net/if_llatbl.c:lltable_acquire_wlock",
+        what: "an advertisement drops the lock of the router's entry for that of the interface and then looks for LLE_DELETED, which lltable_free, lltable_prefix_free and nd6_free do not set: it arms the timer of an entry that has given up its last reference",
+        repair: "ours: one that is not linked any more is passed over as well",
+    },
+    Defect {
+        id: "ng-iface-named-unattached",
+        class: "use after free",
+        kind: Kind::WayIn,
+        reach: Reach::Preemption,
+        needs: 0,
+        source: "sys/netgraph/ng_iface.c:ng_iface_constructor",
+        what: "the node has its name, by which messages find it, before if_attach and bpfattach: a shutdown in between frees the interface that the constructor goes on to attach",
+        repair: "ours: it is found when it is made",
     },
     Defect {
         id: "f1-ifextra-epoch-call",

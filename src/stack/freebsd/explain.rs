@@ -4,6 +4,7 @@ use super::census;
 use super::describe::{IF_FLAGS, flags};
 use super::invariants::{self as inv, Left};
 use super::lists::LIST_NAMES;
+use super::verbs::IFS;
 use crate::shadow::{Rule, Violation};
 
 /// What the numbers of a violation of one of this stack's invariants mean.
@@ -182,6 +183,11 @@ pub fn explain(v: &Violation) -> String {
     if is(&inv::FAILED_CHANGED) {
         let what = set(b, &["interfaces", "IFF_UP", "addresses", "routes", "prefixes", "routers"]);
         return format!("errno {a}; changed: {what}");
+    }
+    if is(&inv::NOT_REPORTED) {
+        let (name, family) =
+            (IFS.get(a as usize).unwrap_or(&"?"), ["inet", "inet6"][b as usize & 1]);
+        return format!("an {family} address of {name}");
     }
     String::new()
 }

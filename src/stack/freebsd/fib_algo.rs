@@ -121,6 +121,15 @@ fn fib_ref_slot(k: &K, f: &FibData, nh: NhRef, idx: usize) -> bool {
 /// `fib_unref_nhop`.
 fn fib_unref_nhop(k: &K, fd: FdId, nh: NhRef) {
     let idx = get_nhop_idx(k, nh);
+    if idx >= capacity(k, &k[fd]) {
+        // KASSERT alone; the array ends before.
+        k.kernel_fault(
+            FaultKind::Assert("idx < fd->number_nhops"),
+            ObjRef::of(fd),
+            "fd_ref_nh[idx]",
+        );
+        return;
+    }
     if k[fd].unref_slot(idx) == 0 {
         fib_schedule_release_nhop(k, fd, idx);
     }
@@ -348,7 +357,7 @@ fn sync_algo_cb(k: &K, f: &FibData, rt: RtId) -> FlmResult {
     let rt = &k[rt];
     let nh = rt.rt_nhop.get();
     let slot = get_nhop_idx(k, nh);
-    if fib_ref_slot(k, f, nh, slot) { flm_dump_rib_item_cb(f, rt, slot) } else { Rebuild }
+    if fib_ref_slot(k, f, nh, slot) { flm_dump_rib_item_cb(k, f, rt, slot) } else { Rebuild }
 }
 
 /// `sync_algo_end_cb`: all routes are dumped.

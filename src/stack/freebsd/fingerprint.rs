@@ -303,7 +303,6 @@ impl Walk<'_> {
             d.fd_need_rebuild.get(),
             d.fd_batch.get(),
             d.hit_nhops.get(),
-            d.diverged.get(),
             d.subscribed.get(),
             d.algo_data.get(),
         ]);
@@ -311,11 +310,8 @@ impl Walk<'_> {
         self.put(u64::from(d.fd_num_changes.get()) << 16 | u64::from(d.bucket_changes.get()));
         self.callout(&d.fd_callout);
         self.put(d.fd_callout_action.get() as u64);
-        // How long ago its bucket began and it diverged.
+        // Whether its bucket is over.
         self.put((self.k.now() / 50).wrapping_sub(d.bucket_id.get()).min(1));
-        if d.diverged.get() {
-            self.put(self.k.now().saturating_sub(d.diverge_time.get()));
-        }
         for slot in d.slots() {
             self.put((slot as u64) << 8 | u64::from(d.slot_refs(slot)));
             self.nh(d.nh_idx[slot].get());

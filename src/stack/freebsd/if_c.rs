@@ -12,8 +12,6 @@ use super::in_c::{self, in_control};
 use super::in6_c::{self, in6_control};
 use super::invariants::{self, Left};
 use super::objects::*;
-use super::route_ctl::Rtm;
-use super::route_ifaddrs::ifa_maintain_loopback_route;
 use super::subr_epoch::*;
 use super::subr_taskqueue::{Task, taskqueue_drain, taskqueue_enqueue};
 use super::{ENOBUFS, ENOMEM, ENXIO, K, NINDEX};
@@ -66,8 +64,8 @@ pub struct AliasReq {
 pub enum DrvCmd {
     /// `SIOCSIFADDR`: an address was added.
     Sifaddr,
-    /// `SIOCSIFFLAGS`.
-    Sifflags,
+    /// `SIOCSIFFLAGS`; whether the request has IFF_UP.
+    Sifflags(bool),
     /// `SIOCADDMULTI`.
     Addmulti,
     /// `SIOCDELMULTI`.
@@ -146,7 +144,7 @@ async fn siocsifflags(k: &K, ifp: IfId, up: bool) -> i32 {
         let flags = &k[ifp].if_flags;
         flags.set(flags.get() & !IFF_UP | wanted);
     }
-    let _ = if_ioctl(k, ifp, DrvCmd::Sifflags).await;
+    let _ = if_ioctl(k, ifp, DrvCmd::Sifflags(up)).await;
     if up && !was_up {
         k.yield_at("ifhwioctl:if_up").await;
         if_up(k, ifp).await;
@@ -907,21 +905,6 @@ pub fn ifa_destroy(k: &K, ifa: IfaId) {
     uma::free(k, |s| &s.ifas, ifa);
 }
 
-/// `ifa_add_loopback_route`.
-pub async fn ifa_add_loopback_route(k: &K, ifa: IfaId, addr: Addr) -> i32 {
-    ifa_maintain_loopback_route(k, Rtm::Add, ifa, addr).await
-}
-
-/// `ifa_del_loopback_route`.
-pub async fn ifa_del_loopback_route(k: &K, ifa: IfaId, addr: Addr) -> i32 {
-    ifa_maintain_loopback_route(k, Rtm::Delete, ifa, addr).await
-}
-
-/// `ifa_switch_loopback_route`.
-pub async fn ifa_switch_loopback_route(k: &K, ifa: IfaId, addr: Addr) -> i32 {
-    ifa_maintain_loopback_route(k, Rtm::Change, ifa, addr).await
-}
-
 // ---- link-level memberships -----------------------------------------------------------
 
 fn multiaddrs_remove(k: &K, ifp: IfId, ifma: IfmaId) {
@@ -989,7 +972,8 @@ pub async fn if_addmulti(k: &K, ifp: IfId, af: Af, group: Addr) -> Result<IfmaId
     k[ifp].if_multiaddrs.insert_head(0, ifma, |i| &k[i].ifma_link);
     let held = k.hold(ObjRef::of(ifma), true);
     k.unlock(lock);
-    if k.in_epoch() {
+    // THREAD_CAN_SLEEP()
+    if !k.can_sleep() {
         enqueue_task(k, ifp, Task::Addmulti(ifp));
     } else {
         let _ = if_ioctl(k, ifp, DrvCmd::Addmulti).await;
@@ -1021,7 +1005,7 @@ pub async fn if_delmulti_ifma_flags(k: &K, ifma: IfmaId, detaching: bool) {
     drop(held);
     let last = if_delmulti_locked(k, ifma, detaching);
     k.unlock(lock);
-    if last && k.in_epoch() && !k.on(d::RA_JOIN_SLEEPS) {
+    if last && !k.can_sleep() && !k.on(d::RA_JOIN_SLEEPS) {
         // Not in the original: a driver may sleep. As if_addmulti does it: the task has the
         // driver read the list, whichever way that has changed.
         enqueue_task(k, ifp, Task::Addmulti(ifp));
@@ -1045,7 +1029,7 @@ fn if_delmulti_locked(k: &K, ifma: IfmaId, detaching: bool) -> bool {
     }
     let now = refs.dec();
     k.record_ref(ObjRef::of(ifma), -1, now);
-    // The count is signed: an underflow is no last reference.
+    // The count is unsigned: an underflow is no last reference.
     if now != 0 {
         return false;
     }

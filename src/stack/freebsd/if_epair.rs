@@ -17,8 +17,7 @@ use crate::shadow::FaultKind;
 
 const FILE: &str = "sys/net/if_epair.c";
 
-/// The queue's lock of a softc: the pair is named by its first half, and so is the lock's
-/// place in the row.
+/// The lock of a softc's queue, by the name of its half.
 fn queue_lock(k: &K, sc: ScId) -> crate::kern::lock::LockId {
     locks::epair_queue(k[sc].name.get())
 }

@@ -6,6 +6,7 @@
 //! epoch; an entry's memory goes a grace period after its last reference.
 
 use super::defects as d;
+use super::invariants as inv;
 use super::locks::{self, LLTABLE_LIST};
 use super::nd6::nd_ifinfo;
 use super::objects::*;
@@ -73,8 +74,11 @@ pub fn lle_addref(k: &K, lle: LleId) {
 /// `LLE_REMREF`.
 #[track_caller]
 pub fn lle_remref(k: &K, lle: LleId) {
-    let n = k[lle].lle_refcnt.dec();
-    k.record_ref(ObjRef::of(lle), -1, n);
+    let refs = &k[lle].lle_refcnt;
+    if refs.get() == 0 {
+        k.violate(&inv::I06_RELEASE_AT_ZERO, ObjRef::of(lle), ObjRef::NONE, [0, 0]);
+    }
+    k.record_ref(ObjRef::of(lle), -1, refs.dec());
 }
 
 /// `LLE_FREE_LOCKED`: gives a reference up; the last one starts the grace period.
@@ -120,16 +124,26 @@ pub fn lltable_alloc_entry(k: &K, ifp: IfId, af: Af, addr: Addr, ifaddr: bool) -
     e.is_static.set(ifaddr);
     e.state.set(if ifaddr { LleState::Reachable } else { LleState::Incomplete });
     k.record_ref(ObjRef::of(lle), 1, 1);
+    if ifaddr {
+        // IF_LLADDR(ifp)
+        let _ = k[k[ifp].if_addr.get()].af.get();
+    }
     lle
 }
 
-/// `lltable_link_entry`; `if_afdata_lock` is held. False when the table is being freed.
+/// `lltable_link_entry`; `if_afdata_lock` is held. The original links into a table that
+/// `lltable_free` has emptied, too. Where the table's memory is deferred, which is ours, that
+/// is refused: false.
 pub fn lltable_link_entry(k: &K, llt: Llt, lle: LleId) -> bool {
     if k[lle].linked.get() {
         return true;
     }
     let Some(head) = head(k, llt) else { return false };
-    if is_dead(k, llt) {
+    let not_deferred = match llt {
+        Llt::V4(_) => d::IN_IFINFO_NOT_DEFERRED,
+        _ => d::IN6_IFEXTRA_NOT_DEFERRED,
+    };
+    if is_dead(k, llt) && !k.on(not_deferred) {
         return false;
     }
     let e = &k[lle];
@@ -304,6 +318,7 @@ pub async fn lltable_prefix_free(k: &K, af: Af, addr: Addr, bits: u8, is_static:
 /// The interface's own entry for one of its addresses: `arp_add_ifa_lle`'s and
 /// `nd6_add_ifa_lle`'s work.
 pub async fn lltable_add_ifa(k: &K, ifp: IfId, af: Af, addr: Addr) -> i32 {
+    let _ = lltable(k, ifp, af);
     let lle = lltable_alloc_entry(k, ifp, af, addr, true);
     if lle.is_null() {
         return ENOBUFS;

@@ -44,7 +44,7 @@ pub fn loioctl(k: &K, ifp: IfId, cmd: DrvCmd) -> i32 {
             i.if_drv_flags.set(i.if_drv_flags.get() | IFF_DRV_RUNNING);
             if_link_state_change(k, ifp, true);
         }
-        DrvCmd::Sifflags => if_link_state_change(k, ifp, i.if_flags.get() & IFF_UP != 0),
+        DrvCmd::Sifflags(_) => if_link_state_change(k, ifp, i.if_flags.get() & IFF_UP != 0),
         DrvCmd::Addmulti | DrvCmd::Delmulti => {}
     }
     0

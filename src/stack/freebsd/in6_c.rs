@@ -23,7 +23,9 @@ use super::nd6_rtr::{
 };
 use super::objects::*;
 use super::route_ctl::{RtAddrinfo, Rtm};
-use super::route_ifaddrs::rib_handle_ifaddr_info;
+use super::route_ifaddrs::{
+    ifa_add_loopback_route, ifa_del_loopback_route, rib_handle_ifaddr_info,
+};
 use super::subr_epoch::{Callback, net_epoch_call, net_epoch_enter, net_epoch_exit};
 use super::uma;
 use super::{EADDRNOTAVAIL, EINVAL, ENOBUFS, ENXIO, EOPNOTSUPP, EPFNOSUPPORT, K, NHASH};
@@ -186,7 +188,7 @@ async fn in6_control_ioctl(k: &K, ifp: IfId, cmd: Ioctl) -> i32 {
                 drop(held);
                 let error = in6_addifaddr(k, ifp, ifra(k, ifp, req, addr), ia).await;
                 k.unlock(IN6_CONTROL);
-                return error;
+                return if k.on(d::IN6_CONTROL_ERROR_LOST) { 0 } else { error };
             }
         }
         _ => {
@@ -477,7 +479,7 @@ async fn in6_notify_routes(k: &K, ia: IfaId, ifra: Ifra) -> i32 {
     }
     if a.ifa_flags.get() & IFA_RTSELF == 0 {
         k.yield_at("in6_notify_ifa:ifa_add_loopback_route").await;
-        let error = if_c::ifa_add_loopback_route(k, ia, a.addr.get()).await;
+        let error = ifa_add_loopback_route(k, ia, a.addr.get()).await;
         if error != 0 {
             return error;
         }
@@ -584,7 +586,7 @@ pub async fn in6_purgeaddr(k: &K, ifa: IfaId) {
     let ifp = a.ifa_ifp.get();
     k.yield_at("in6_purgeaddr:rtself").await;
     if a.ifa_flags.get() & IFA_RTSELF != 0
-        && if_c::ifa_del_loopback_route(k, ifa, a.addr.get()).await == 0
+        && ifa_del_loopback_route(k, ifa, a.addr.get()).await == 0
     {
         clear(&a.ifa_flags, IFA_RTSELF);
     }

@@ -17,6 +17,7 @@ use super::in_pcb;
 use super::in6_c::{dying, in6_setscope};
 use super::invariants as inv;
 use super::locks::{self, IN6_MULTI, IN6_MULTI_LIST};
+use super::nd6::nd_ifinfo;
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::subr_taskqueue::{Task, taskqueue_drain, taskqueue_enqueue};
@@ -197,6 +198,7 @@ async fn in6_getmulti(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
     m.af.set(Af::Inet6);
     m.group.set(group);
     m.ifp.set(ifp);
+    let _ = nd_ifinfo(k, ifp, "MLD_IFINFO(ifp)");
     m.ifma.set(ifma);
     m.refcount.set(1);
     k.record_ref(ObjRef::of(inm), 1, 1);
@@ -204,6 +206,19 @@ async fn in6_getmulti(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
     k.unlock(IN6_MULTI_LIST);
     k.unlock(lock);
     Ok(inm)
+}
+
+/// `mld_change_state` (`mld6.c`), but for what may fail: a membership that is disconnected,
+/// or whose interface is gone, has nothing to say.
+fn mld_change_state(k: &K, inm: InmId) {
+    let _f = k.frame(&Func { name: "mld_change_state", file: "sys/netinet6/mld6.c" });
+    if k[inm].ifp.get().is_null() {
+        return;
+    }
+    let ifp = k[k[inm].ifma.get()].ifma_ifp.get();
+    if !ifp.is_null() {
+        let _ = nd_ifinfo(k, ifp, "MLD_IFINFO(ifp)");
+    }
 }
 
 /// `in6_joingroup`: an advertisement, which must not sleep, has the lock already.
@@ -227,6 +242,7 @@ pub async fn in6_joingroup_locked(k: &K, ifp: IfId, group: Addr) -> Result<InmId
     let held = k.hold(ObjRef::of(inm), true);
     k.yield_at("in6_joingroup_locked:mld_change_state").await;
     k.lock(IN6_MULTI_LIST).await;
+    mld_change_state(k, inm);
     if !k.fails("mld_change_state") {
         k.unlock(IN6_MULTI_LIST);
         return Ok(inm);
@@ -267,6 +283,9 @@ pub async fn in6_leavegroup_locked(k: &K, inm: InmId) {
     let ifp = k[inm].ifp.get();
     k.yield_at("in6_leavegroup_locked:in6_multi_list_lock").await;
     k.lock(IN6_MULTI_LIST).await;
+    if !ifp.is_null() {
+        mld_change_state(k, inm);
+    }
     let lock = (!ifp.is_null()).then(|| locks::if_addr(k, ifp));
     if let Some(lock) = lock {
         k.lock(lock).await;

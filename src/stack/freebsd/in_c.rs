@@ -7,8 +7,8 @@
 
 use super::defects as d;
 use super::if_c::{AliasReq, DrvCmd, Ioctl};
-use super::if_c::{addrhead_insert_tail, addrhead_remove, if_ioctl, ifa_switch_loopback_route};
-use super::if_c::{ifa_add_loopback_route, ifa_alloc, ifa_del_loopback_route, ifa_free, ifa_ref};
+use super::if_c::{addrhead_insert_tail, addrhead_remove, if_ioctl};
+use super::if_c::{ifa_alloc, ifa_free, ifa_ref};
 use super::if_llatbl::{lltable_delete_addr, lltable_free, lltable_prefix_free};
 use super::in_mcast::{in_joingroup, in_leavegroup, in_purgemaddrs, inm_release_wait};
 use super::in_pcb::in_pcbpurgeif0;
@@ -16,7 +16,10 @@ use super::locks::{self, IN_CONTROL, IN_MULTI};
 use super::objects::*;
 use super::route_ctl::{Filter, RtAddrinfo, Rtm};
 use super::route_helpers::rib_walk_del;
-use super::route_ifaddrs::rib_handle_ifaddr_info;
+use super::route_ifaddrs::{
+    ifa_add_loopback_route, ifa_del_loopback_route, ifa_switch_loopback_route,
+    rib_handle_ifaddr_info,
+};
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::{EADDRNOTAVAIL, EDESTADDRREQ, EINVAL, ENOMEM, ENXIO, EOPNOTSUPP, K, NHASH, uma};
 use crate::kern::slab::ObjRef;
@@ -379,7 +382,8 @@ async fn prefix_heir(k: &K, target: IfaId, prefix: Prefix) -> IfaId {
             && k[ifp].if_flags.get() & IFF_UP != 0
             && k[ia].ifa_flags.get() & IFA_ROUTE == 0
             && (!dying(k, ifp) || k.on(d::SCRUBPREFIX_MOVES_TO_DYING));
-        if heir && ia != target {
+        // The original does not ask: the target has the flag, unless somebody has cleared it.
+        if heir && (ia != target || k.on(d::IN_IFNET_EVENT_UNSERIALIZED)) {
             let _ia = k.hold(ObjRef::of(ia), false);
             k.yield_at("in_scrubprefix:ifa_ref").await;
             ifa_ref(k, ia);
@@ -434,6 +438,7 @@ async fn in_scrubprefix(k: &K, target: IfaId, is_static: bool, loopback: bool, m
         in_scrubprefixlle(k, target, false, is_static).await;
         return 0;
     }
+    k.yield_at("in_scrubprefix:in_ifaddrhead").await;
     let heir = if moves { prefix_heir(k, target, prefix).await } else { IfaId::NULL };
     if heir.is_null() {
         in_scrubprefixlle(k, target, true, is_static).await;

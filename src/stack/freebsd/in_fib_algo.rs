@@ -9,7 +9,7 @@ use super::defects as d;
 use super::locks;
 use super::nhop::family;
 use super::objects::*;
-use super::route_tables::{prefixes, rn_match};
+use super::route_tables::{prefixes, rn_addmask, rn_match};
 
 /// `enum flm_op_result`, as far as these modules return it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +73,14 @@ pub fn flm_destroy_cb(k: &K, fd: FdId) {
     }
 }
 
-/// `flm_dump_rib_item_cb`: one route more for the copy. The RIB is walked in key order.
-pub fn flm_dump_rib_item_cb(f: &FibData, rt: &Rtentry, slot: usize) -> FlmResult {
+/// `flm_dump_rib_item_cb`: one route more for the copy, which has a tree of masks of its own.
+/// The RIB is walked in key order.
+pub fn flm_dump_rib_item_cb(k: &K, f: &FibData, rt: &Rtentry, slot: usize) -> FlmResult {
     if f.fd_flm.get() == Flm::RadixLockless {
+        let bits = rt.rt_dst.get().bits;
+        if bits != host_bits(f.af.get()) && !rn_addmask(k, &f.masks, bits) {
+            return Rebuild;
+        }
         let n = usize::from(f.table_len.get());
         f.table[n].set(FibEntry::new(rt.rt_dst.get(), slot as u8));
         f.table_len.inc();

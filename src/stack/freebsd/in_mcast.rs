@@ -7,8 +7,9 @@
 use super::defects as d;
 use super::if_c::{if_addmulti, if_delmulti_ifma, if_delmulti_ifma_flags, if_ref, if_rele};
 use super::if_c::{ifnet_byindex, ifnet_byindex_ref, ifunit};
-use super::in_c::{dying, in_ifinfo};
+use super::in_c::dying;
 use super::in_pcb;
+use super::invariants as inv;
 use super::locks::{self, IN_MULTI, IN_MULTI_LIST};
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
@@ -29,8 +30,11 @@ pub async fn inm_release_wait(k: &K) {
 /// `inm_acquire_locked`.
 #[track_caller]
 fn inm_acquire_locked(k: &K, inm: InmId) {
-    let n = k[inm].refcount.inc();
-    k.record_ref(ObjRef::of(inm), 1, n);
+    let refs = &k[inm].refcount;
+    if refs.get() == 0 {
+        k.violate(&inv::I06_ACQUIRE_FROM_ZERO, ObjRef::of(inm), ObjRef::NONE, [0, 0]);
+    }
+    k.record_ref(ObjRef::of(inm), 1, refs.inc());
 }
 
 /// `inm_disconnect`: off the interface's list; from now on the record holds a reference
@@ -54,7 +58,11 @@ fn inm_disconnect(k: &K, inm: InmId) {
 /// original's caller is the task's own here.
 #[track_caller]
 fn inm_rele_locked(k: &K, inm: InmId) -> bool {
-    let n = k[inm].refcount.dec();
+    let refs = &k[inm].refcount;
+    if refs.get() == 0 {
+        k.violate(&inv::I06_RELEASE_AT_ZERO, ObjRef::of(inm), ObjRef::NONE, [0, 0]);
+    }
+    let n = refs.dec();
     k.record_ref(ObjRef::of(inm), -1, n);
     if n != 0 {
         return false;
@@ -133,6 +141,7 @@ fn inm_lookup(k: &K, ifp: IfId, group: Addr) -> InmId {
 /// `in_getmulti`: the record of a group, with a reference; `in_multi_sx` is held.
 async fn in_getmulti(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
     let _f = k.frame(&Func { name: "in_getmulti", file: FILE });
+    let ii = k[ifp].if_afdata_inet.get();
     k.lock(IN_MULTI_LIST).await;
     net_epoch_enter(k);
     let inm = inm_lookup(k, ifp, group);
@@ -159,14 +168,7 @@ async fn in_getmulti(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
         k.unlock(IN_MULTI_LIST);
         return Ok(inm);
     }
-    let inm = match (k.fails("malloc_in_multi"), in_ifinfo(k, ifp, "ii->ii_igmp")) {
-        (false, Some(ii)) => {
-            // ii->ii_igmp
-            let _ = k[ii].ifp.get();
-            uma::alloc(k, |s| &s.inms)
-        }
-        _ => InmId::NULL,
-    };
+    let inm = if k.fails("malloc_in_multi") { InmId::NULL } else { uma::alloc(k, |s| &s.inms) };
     if inm.is_null() {
         k.unlock(locks::if_addr(k, ifp));
         k.unlock(IN_MULTI_LIST);
@@ -177,6 +179,7 @@ async fn in_getmulti(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
     m.af.set(Af::Inet);
     m.group.set(group);
     m.ifp.set(ifp);
+    ii_igmp(k, ifp, ii);
     m.ifma.set(ifma);
     m.refcount.set(1);
     k.record_ref(ObjRef::of(inm), 1, 1);
@@ -184,6 +187,25 @@ async fn in_getmulti(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
     k.unlock(locks::if_addr(k, ifp));
     k.unlock(IN_MULTI_LIST);
     Ok(inm)
+}
+
+/// `ii->ii_igmp` is read.
+fn ii_igmp(k: &K, ifp: IfId, ii: IiId) {
+    if ii.is_null() {
+        k.kernel_fault(FaultKind::Null, ObjRef::of(ifp), "ii->ii_igmp");
+    } else {
+        let _ = k[ii].ifp.get();
+    }
+}
+
+/// `igmp_change_state` (`igmp.c`), but for what may fail: a membership whose interface is
+/// gone has nothing to say.
+fn igmp_change_state(k: &K, inm: InmId) {
+    let _f = k.frame(&Func { name: "igmp_change_state", file: "sys/netinet/igmp.c" });
+    let ifp = k[k[inm].ifma.get()].ifma_ifp.get();
+    if !ifp.is_null() {
+        ii_igmp(k, ifp, k[ifp].if_afdata_inet.get());
+    }
 }
 
 /// `in_joingroup`.
@@ -206,10 +228,9 @@ pub async fn in_joingroup_locked(k: &K, ifp: IfId, group: Addr) -> Result<InmId,
     }
     let error = if k.fails("inm_merge") {
         ENOMEM
-    } else if k.fails("igmp_change_state") {
-        ENOBUFS
     } else {
-        0
+        igmp_change_state(k, inm);
+        if k.fails("igmp_change_state") { ENOBUFS } else { 0 }
     };
     if error != 0 {
         {
@@ -236,6 +257,7 @@ pub async fn in_leavegroup(k: &K, inm: InmId) {
 pub async fn in_leavegroup_locked(k: &K, inm: InmId) {
     let _f = k.frame(&Func { name: "in_leavegroup_locked", file: FILE });
     k.lock(IN_MULTI_LIST).await;
+    igmp_change_state(k, inm);
     let ifp = k[inm].ifp.get();
     k.lock(locks::if_addr(k, ifp)).await;
     inm_release_deferred(k, inm);

@@ -14,6 +14,7 @@ use super::invariants as inv;
 use super::locks::{self, IN_MULTI, IN6_MULTI};
 use super::nhop_ctl::nhop_free_any;
 use super::objects::*;
+use super::route::{ifa_ifwithaddr, ifa_ifwithdstaddr, ifa_ifwithnet};
 use super::subr_epoch::{Callback, net_epoch_call};
 use super::{EAFNOSUPPORT, EHOSTUNREACH, ENETUNREACH, ENOBUFS, K, NSOCKS, uma};
 use super::{tcp_usrreq, udp_usrreq};
@@ -264,31 +265,16 @@ pub async fn in_pcbpurgeif0(k: &K, ifp: IfId, af: Af) {
     }
 }
 
-/// `ifa_ifwithdstaddr`, `ifa_ifwithnet`, `ifa_ifwithaddr` (`sys/net/if.c`), as far as
-/// IPv4's addresses go.
+/// The address of this end of a link or a network to `faddr`, or `faddr` itself.
 fn ifa_towards(k: &K, faddr: Addr, addr_too: bool) -> IfaId {
-    let find = |wanted: &dyn Fn(&Ifaddr, u32) -> bool| {
-        let mut ia = k.st.v_in_ifaddrhead.first.get();
-        while !ia.is_null() && k.fuel() {
-            let a = &k[ia];
-            if wanted(a, k[a.ifa_ifp.get()].if_flags.get()) {
-                return ia;
-            }
-            ia = a.ia_link.next.get();
-        }
-        IfaId::NULL
-    };
-    let dst = find(&|a, flags| flags & IFF_POINTOPOINT != 0 && a.dstaddr.get() == faddr);
-    if !dst.is_null() {
-        return dst;
+    let mut ia = ifa_ifwithdstaddr(k, Af::Inet, faddr);
+    if ia.is_null() {
+        ia = ifa_ifwithnet(k, Af::Inet, faddr);
     }
-    let net = find(&|a, flags| {
-        flags & IFF_POINTOPOINT == 0 && Prefix::new(a.addr.get(), a.bits.get()).covers(faddr)
-    });
-    if !net.is_null() || !addr_too {
-        return net;
+    if ia.is_null() && addr_too {
+        ia = ifa_ifwithaddr(k, Af::Inet, faddr);
     }
-    find(&|a, _| a.addr.get() == faddr)
+    ia
 }
 
 /// `in_pcbladdr`: the local address to use towards `faddr`. Inside the epoch.
@@ -321,7 +307,10 @@ pub async fn in_pcbladdr(k: &K, faddr: Addr) -> Result<Addr, i32> {
 /// `in_pcbconnect`, `in6_pcbconnect`: the local address and both ports. The lock is held,
 /// inside the epoch.
 pub async fn in_pcbconnect(k: &K, inp: InpId, faddr: Addr) -> i32 {
-    let _f = k.frame(&Func { name: "in_pcbconnect", file: FILE });
+    let _f = k.frame(match k[inp].af.get() {
+        Af::Inet => &Func { name: "in_pcbconnect", file: FILE },
+        _ => &Func { name: "in6_pcbconnect", file: "sys/netinet6/in6_pcb.c" },
+    });
     let mut laddr = k[inp].laddr.get();
     if laddr == 0 {
         laddr = match source(k, inp, faddr).await {

@@ -5,7 +5,8 @@
 //!   lists ([`lists`]) and the recount ([`census`]). Between two yield points the modelled kernel is consistent, and what a
 //!   thread owns in a local variable it has registered.
 //! * After every operation that leaves no thread: what only holds when nothing is under
-//!   way ([`at_rest`]), and that a refused control operation changed nothing.
+//!   way ([`at_rest`]), that a refused control operation changed nothing, and that an address
+//!   that was added is there.
 //! * At once: when an object is freed ([`on_free`]), when `if_detach` returns
 //!   ([`detached`]), when `if_afdata` is followed ([`check_afdata_use`]).
 //!
@@ -13,6 +14,7 @@
 //! `sleep-in-epoch`, `lock-order`, `lock-misuse`.
 
 use super::holders::{for_holders, id};
+use super::in6_c::in6_setscope;
 use super::lists::{self, Listed, chain};
 use super::objects::*;
 use super::subr_taskqueue::Task;
@@ -153,17 +155,41 @@ pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
         return;
     }
     let (digest, before) = (at_rest::digest(k, &listed), k.st.notes.digest.get());
-    if let Some(errno) = errno
-        && errno != 0
-        && verbs::is_control(op.verb)
-    {
-        let changed = changed(k, op, &digest, &before);
-        if changed != 0 {
-            k.violate(&FAILED_CHANGED, NONE, NONE, [errno as u32, changed]);
+    match errno {
+        None => {}
+        Some(0) => reported(k, op),
+        Some(errno) if verbs::is_control(op.verb) => {
+            let changed = changed(k, op, &digest, &before);
+            if changed != 0 {
+                k.violate(&FAILED_CHANGED, NONE, NONE, [errno as u32, changed]);
+            }
         }
+        Some(_) => {}
     }
     k.st.notes.replaced.set(0);
     k.st.notes.digest.set(digest);
+}
+
+/// After an operation that was alone and has stored nothing.
+pub fn after_no_change(k: &K, op: &Op, errno: i32) {
+    if errno == 0 {
+        reported(k, op);
+    }
+}
+
+/// An address that was added is on the interface of that name.
+fn reported(k: &K, op: &Op) {
+    let Some((af, addr)) = verbs::added_address(op) else { return };
+    let name = verbs::interface_of(op);
+    let named = |n: &Ifnet| n.name.get() == name && n.if_flags.get() & IFF_DYING == 0;
+    let there = k.st.ifnets.iter().find(|(_, n)| named(n)).is_some_and(|(ifp, _)| {
+        let addr = if af == Af::Inet6 { in6_setscope(k, addr, ifp) } else { addr };
+        let is_it = |a: &Ifaddr| a.ifa_ifp.get() == ifp && a.addr.get() == addr;
+        k.st.ifas.iter().any(|(_, a)| a.af.get() == af && is_it(a))
+    });
+    if !there {
+        k.violate(&NOT_REPORTED, NONE, NONE, [u32::from(name), af.index() as u32]);
+    }
 }
 
 /// At the end.

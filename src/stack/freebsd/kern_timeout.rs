@@ -20,6 +20,7 @@ use crate::kern::callout::{Callout, CalloutState};
 use crate::kern::record::Frame;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
+use crate::kern::wait::NoSleeping;
 
 const FILE: &str = "sys/kern/kern_timeout.c";
 
@@ -51,22 +52,24 @@ enum Which {
     Nd6,
 }
 
-/// The frames of the thread that runs callouts, from its root to the handler's caller.
+/// The thread that runs callouts: its frames, from its root to the handler's caller. It must
+/// not sleep.
 pub struct Softclock<'a> {
     // Dropped in this order: the innermost first.
+    _no_sleeping: NoSleeping<'a>,
     _call: Frame<'a>,
     _thread: Frame<'a>,
     _fork: Frame<'a>,
     _root: Frame<'a>,
 }
 
-/// Begins the frames of softclock.
+/// Begins what softclock does around a handler.
 pub fn softclock(k: &K) -> Softclock<'_> {
     let _root = k.frame(&SOFTCLOCK);
     let _fork = k.frame(&FORK_EXIT);
     let _thread = k.frame(&SOFTCLOCK_THREAD);
     let _call = k.frame(&SOFTCLOCK_CALL_CC);
-    Softclock { _call, _thread, _fork, _root }
+    Softclock { _no_sleeping: k.no_sleeping(), _call, _thread, _fork, _root }
 }
 
 /// The callout that fires next, and when. nd6_timer counts from when it has something to

@@ -263,6 +263,8 @@ pub struct Globals {
     pub rib: [[F<RtId>; TABLE]; 2],
     /// Routes in each.
     pub rib_len: [F<u8>; 2],
+    /// The tree of its masks (`rnh_masks`): a bit per length.
+    pub rnh_masks: [F<u128>; 2],
     /// `rnh_gen`: what socket caches are checked against.
     pub rnh_gen: [F<u32>; 2],
     /// `rnh_gen_rib`.
@@ -525,6 +527,10 @@ impl Stack for Freebsd {
 
     fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
         invariants::after_op(k, op, errno, rest);
+    }
+
+    fn after_no_change(k: &K, op: &Op, errno: i32) {
+        invariants::after_no_change(k, op, errno);
     }
 
     fn awaited(k: &K) -> Option<(Thread, u8)> {

@@ -10,9 +10,9 @@ use super::ng_base::*;
 use super::ng_pppoe::ng_pppoe_newhook;
 use super::objects::*;
 use super::route_ctl::Rtm;
-use super::rtsock::{RouteReq, Via, route_output};
+use super::rtsock::{RouteReq, Via, rts_send};
 use super::verbs::NG0;
-use super::{EISCONN, ENOMEM, ENOTCONN, ENXIO, K};
+use super::{EEXIST, ENOMEM, ENOTCONN, ENXIO, K};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 
@@ -79,7 +79,7 @@ pub async fn session_up(k: &K, unit: u8) -> i32 {
     k.yield_at("IfaceUp:IfaceIpIfaceUp").await;
     let req = AliasReq { addr: OURS, dst: PEER, bits: 32 };
     errors.note(ifioctl(k, name, Ioctl::Aifaddr(req)).await);
-    let error = route_output(k, Rtm::Add, default_route()).await;
+    let error = rts_send(k, Rtm::Add, default_route()).await;
     set_session(k, unit, Session { route: error == 0, ..session(k, unit) });
     errors.note(error);
     k.yield_at("IfaceUp:IfaceIpv6IfaceUp").await;
@@ -97,7 +97,7 @@ async fn connect(k: &K, unit: u8) -> i32 {
     let held = k.hold(ObjRef::of(iface), true);
     let error = match k[iface].hooks[0].get().is_null() {
         true => make_session(k, unit, iface).await,
-        false => EISCONN,
+        false => EEXIST,
     };
     drop(held);
     ng_unref_node(k, iface);
@@ -134,7 +134,7 @@ pub async fn session_down(k: &K, unit: u8) -> i32 {
     let name = NG0 + unit;
     let mut errors = Errors::default();
     if was.route {
-        errors.note(route_output(k, Rtm::Delete, default_route()).await);
+        errors.note(rts_send(k, Rtm::Delete, default_route()).await);
     }
     k.yield_at("IfaceDown:IfaceIpIfaceDown").await;
     errors.note(ifioctl(k, name, Ioctl::Difaddr(OURS)).await);

@@ -17,8 +17,8 @@ use super::in6_c::{in6_purgeaddr, is_linklocal};
 use super::in6_fib::fib6_lookup;
 use super::invariants;
 use super::ip_output::if_output;
-use super::locks::{self, IN6_CONTROL, ND6, ND6_EXPIRE, ND6_ONLINK};
-use super::nd6_nbr::{nd6_dad_find, nd6_dad_start, would_start};
+use super::locks::{self, IN6_CONTROL, IN6_MULTI, ND6, ND6_EXPIRE, ND6_ONLINK};
+use super::nd6_nbr::{nd6_dad_find, nd6_dad_start, nd6_ns_output, would_start};
 use super::nd6_rtr::{
     Unlinked, defrouter_lookup, defrouter_lookup_locked, defrouter_rele, defrouter_select_fib,
     nd6_defrouter_purge, nd6_defrouter_timer, nd6_prefix_del, nd6_prefix_offlink, nd6_prefix_ref,
@@ -88,9 +88,12 @@ pub async fn nd6_timer(k: &K) {
         net_epoch_exit(k);
     } else {
         net_epoch_exit(k);
-        // Busy: a second later.
+        // Busy: a second later. A purge leaves groups, and must not sleep for their lock.
         if k.try_lock(IN6_CONTROL) {
-            purge_invalid(k).await;
+            if k.try_lock(IN6_MULTI) {
+                purge_invalid(k).await;
+                k.unlock(IN6_MULTI);
+            }
             net_epoch_enter(k);
             timer_addresses(k, false).await;
             net_epoch_exit(k);
@@ -342,7 +345,8 @@ pub async fn check_release_defrouter(k: &K, nh: NhId) {
 
 /// `nd6_need_cache`.
 pub fn nd6_need_cache(k: &K, ifp: IfId) -> bool {
-    k[ifp].driver.get() == Driver::Epair
+    // IFT_ETHER, IFT_PROPVIRTUAL.
+    matches!(k[ifp].driver.get(), Driver::Epair | Driver::Ng)
 }
 
 /// `nd6_lookup`.
@@ -384,6 +388,23 @@ async fn link_new(k: &K, ifp: IfId, addr: Addr) -> (LleId, bool) {
     (there, false)
 }
 
+/// `nd6_try_set_entry_addr`: drops the entry's lock for that of its interface. False when
+/// the entry was deleted meanwhile; upstream sees that of one that `lla_delete` has taken out
+/// alone.
+async fn nd6_try_set_entry_addr(k: &K, ifp: IfId, ln: LleId) -> bool {
+    let _f = k.frame(&Func { name: "nd6_try_set_entry_addr", file: FILE });
+    let lock = locks::if_afdata(k, ifp);
+    {
+        let _ln = k.hold(ObjRef::of(ln), false);
+        k.yield_at("lltable_acquire_wlock").await;
+        k.lock(lock).await;
+    }
+    let e = &k[ln];
+    let there = !e.deleted.get() && (e.linked.get() || k.on(d::LLE_UPDATE_UNLINKED));
+    k.unlock(lock);
+    there
+}
+
 /// `nd6_cache_lladdr` for a router advertisement, with or without the router's link-layer
 /// address; inside the epoch.
 pub async fn nd6_cache_lladdr(k: &K, ifp: IfId, from: Addr, lladdr: bool) {
@@ -400,8 +421,14 @@ pub async fn nd6_cache_lladdr(k: &K, ifp: IfId, from: Addr, lladdr: bool) {
     if k[ln].is_static.get() {
         return;
     }
-    let do_update = lladdr && k[ln].state.get() == LleState::Incomplete;
+    if is_newentry && lladdr {
+        nd6_llinfo_setstate(k, ln, LleState::Stale);
+    }
+    let do_update = !is_newentry && lladdr && k[ln].state.get() == LleState::Incomplete;
     if do_update {
+        if !nd6_try_set_entry_addr(k, ifp, ln).await {
+            return;
+        }
         nd6_llinfo_setstate(k, ln, LleState::Stale);
     }
     let old_addr = k[ln].state.get() != LleState::Incomplete;
@@ -474,6 +501,7 @@ async fn nd6_resolve_slow(k: &K, ifp: IfId, addr: Addr) -> i32 {
     if k[lle].la_asked.get() == 0 {
         k[lle].la_asked.inc();
         nd6_llinfo_setstate(k, lle, LleState::Incomplete);
+        nd6_ns_output(k, ifp).await;
     }
     EWOULDBLOCK
 }
@@ -515,12 +543,14 @@ pub async fn nd6_llinfo_timer(k: &K, lle: LleId) {
 async fn timeout(k: &K, ln: LleId, held: Hold<'_>) {
     let e = &k[ln];
     let ifp = llt_ifp(k, e.lle_tbl.get());
+    let _ = nd_ifinfo(k, ifp, "ND_IFINFO(ifp)");
+    let mut send_ns = false;
     let collect = match e.state.get() {
         _ if e.is_static.get() => None,
         _ if e.deleted.get() => Some(false),
         LleState::Incomplete if e.la_asked.get() < MMAXTRIES => {
             e.la_asked.inc();
-            lle_timer_reset(k, ln, RETRANS);
+            send_ns = true;
             None
         }
         LleState::Incomplete => Some(false),
@@ -532,8 +562,14 @@ async fn timeout(k: &K, ln: LleId, held: Hold<'_>) {
         None => {
             k.unlock(ND6);
             drop(held);
+            if send_ns {
+                lle_timer_reset(k, ln, RETRANS);
+            }
             lle_free_locked(k, ln);
         }
+    }
+    if send_ns {
+        nd6_ns_output(k, ifp).await;
     }
 }
 

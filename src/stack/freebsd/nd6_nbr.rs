@@ -209,6 +209,14 @@ async fn nd6_dad_ns_output(k: &K, dp: DadId, ifp: IfId) {
     }
     k.unlock(DADQ);
     if running {
-        k.yield_at("nd6_dad_ns_output:nd6_ns_output").await;
+        nd6_ns_output(k, ifp).await;
     }
+}
+
+/// `nd6_ns_output`, `nd6_ns_output_fib`: a solicitation leaves, inside the epoch. Of the
+/// packet there is only what is counted after it; its source is not looked for.
+pub async fn nd6_ns_output(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "nd6_ns_output", file: FILE });
+    k.yield_at("nd6_ns_output:ip6_output").await;
+    let _ = nd_ifinfo(k, ifp, "icmp6_ifstat_inc(ifp, ifs6_out_msg)");
 }

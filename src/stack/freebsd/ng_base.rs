@@ -9,7 +9,7 @@
 use super::ng_iface::{ng_iface_constructor, ng_iface_disconnect, ng_iface_shutdown};
 use super::ng_pppoe::{ng_pppoe_disconnect, ng_pppoe_shutdown};
 use super::objects::*;
-use super::{EEXIST, EINVAL, EISCONN, ENOENT, ENOMEM, K};
+use super::{EEXIST, EINVAL, ENOENT, ENOMEM, K};
 use super::{if_clone, invariants, locks, uma, verbs};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
@@ -60,6 +60,12 @@ pub fn ng_make_node_common(k: &K, nd_type: NgType, unit: u8) -> NodeId {
     node
 }
 
+/// `ng_name_node`: messages find it from now on.
+pub fn ng_name_node(k: &K, node: NodeId) {
+    let unit = k[node].name.get() - verbs::NG0;
+    k.st.ng_iface[usize::from(unit)].set(node);
+}
+
 /// `ng_path2noderef`: the iface node of a name, with a reference; NULL when there is none,
 /// or it is closing.
 pub fn ng_path2noderef(k: &K, unit: u8) -> NodeId {
@@ -88,8 +94,6 @@ pub async fn ngm_mkpeer(k: &K, unit: u8) -> i32 {
     let _node = k.hold(ObjRef::of(node), false);
     k.yield_at("ng_make_node:constructor").await;
     ng_iface_constructor(k, node).await;
-    // Nobody finds a node that is still being made.
-    k.st.ng_iface[usize::from(unit)].set(node);
     0
 }
 
@@ -202,7 +206,7 @@ pub async fn ng_con_nodes(k: &K, node: NodeId, node2: NodeId) -> i32 {
     let error = if k[node].closing.get() || k[node2].closing.get() {
         EINVAL
     } else if !k[node2].hooks[0].get().is_null() {
-        EISCONN
+        EEXIST
     } else {
         ng_ref_node(k, node2);
         k[node].hooks[0].set(node2);

@@ -3,8 +3,9 @@
 //! It is point-to-point, has no link-level addresses and no capabilities, so that its link
 //! always counts as up. It goes with its node and with nothing else: its hooks come and go.
 
+use super::defects as d;
 use super::if_c::*;
-use super::ng_base::ng_disown;
+use super::ng_base::{ng_disown, ng_name_node};
 use super::objects::*;
 use super::{K, bpf, if_clone, uma};
 use crate::kern::slab::ObjRef;
@@ -34,10 +35,16 @@ pub async fn ng_iface_constructor(k: &K, node: NodeId) {
     k[node].private.set(sc);
     k[sc].node.set(node);
     k[ifp].if_flags.set(IFF_SIMPLEX | IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST);
+    if k.on(d::NG_IFACE_NAMED_UNATTACHED) {
+        ng_name_node(k, node);
+    }
     k.yield_at("ng_iface_constructor:if_attach").await;
     if_attach(k, ifp).await;
     k.yield_at("ng_iface_constructor:bpfattach").await;
     bpf::bpfattach(k, ifp).await;
+    if !k.on(d::NG_IFACE_NAMED_UNATTACHED) {
+        ng_name_node(k, node);
+    }
 }
 
 /// `ng_iface_shutdown`.
@@ -80,8 +87,8 @@ pub fn ng_iface_ioctl(k: &K, ifp: IfId, cmd: DrvCmd) -> i32 {
             i.if_flags.set(i.if_flags.get() | IFF_UP);
             i.if_drv_flags.set(running);
         }
-        DrvCmd::Sifflags if i.if_flags.get() & IFF_UP != 0 => i.if_drv_flags.set(running),
-        DrvCmd::Sifflags => i.if_drv_flags.set(running & !IFF_DRV_RUNNING),
+        DrvCmd::Sifflags(true) => i.if_drv_flags.set(running),
+        DrvCmd::Sifflags(false) => i.if_drv_flags.set(running & !IFF_DRV_RUNNING),
         DrvCmd::Addmulti | DrvCmd::Delmulti => {}
     }
     0

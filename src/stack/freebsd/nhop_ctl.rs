@@ -28,7 +28,7 @@ const FILE: &str = "sys/net/route/nhop_ctl.c";
 
 /// The flags that a change takes from the request (`RT_CHANGE_RTFLAGS_MASK`), as far as
 /// this stack has them.
-const RT_CHANGE_RTFLAGS_MASK: u32 = RTF_STATIC | RTF_REJECT | RTF_BLACKHOLE;
+const RT_CHANGE_RTFLAGS_MASK: u32 = RTF_STATIC;
 
 /// The object behind a pointer that may be a group.
 pub fn object(nh: NhRef) -> ObjRef {

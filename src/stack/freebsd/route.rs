@@ -170,7 +170,7 @@ pub async fn rt_getifa_fib(k: &K, info: &mut RtAddrinfo) -> i32 {
             if info.rti_ifa.is_null() {
                 info.rti_ifa = match info.gateway {
                     Gw::Addr(gw) => ifaof_ifpforaddr(k, info.af, gw, info.rti_ifp),
-                    Gw::Link(_) => k[info.rti_ifp].if_addr.get(),
+                    Gw::Link(_) => ifas(k, info.rti_ifp, Af::Link).next().unwrap_or(IfaId::NULL),
                     Gw::None => IfaId::NULL,
                 };
             }

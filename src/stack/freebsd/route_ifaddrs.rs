@@ -46,3 +46,18 @@ pub async fn ifa_maintain_loopback_route(k: &K, rtm: Rtm, ifa: IfaId, addr: Addr
     net_epoch_exit(k);
     error
 }
+
+/// `ifa_add_loopback_route`.
+pub async fn ifa_add_loopback_route(k: &K, ifa: IfaId, addr: Addr) -> i32 {
+    ifa_maintain_loopback_route(k, Rtm::Add, ifa, addr).await
+}
+
+/// `ifa_del_loopback_route`.
+pub async fn ifa_del_loopback_route(k: &K, ifa: IfaId, addr: Addr) -> i32 {
+    ifa_maintain_loopback_route(k, Rtm::Delete, ifa, addr).await
+}
+
+/// `ifa_switch_loopback_route`.
+pub async fn ifa_switch_loopback_route(k: &K, ifa: IfaId, addr: Addr) -> i32 {
+    ifa_maintain_loopback_route(k, Rtm::Change, ifa, addr).await
+}

@@ -7,6 +7,7 @@ use super::K;
 use super::invariants as inv;
 use super::nhop::family;
 use super::objects::*;
+use crate::kern::cell::F;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
 use std::cmp::Reverse;
@@ -42,12 +43,26 @@ pub fn rn_match(k: &K, af: Af, dst: Addr) -> RtId {
     longest.unwrap_or(RtId::NULL)
 }
 
+/// `rn_addmask`: puts a mask into a tree of masks, a bit per length, where it stays. Whether
+/// there was memory for it: none is needed for the mask of a default route, nor for one that
+/// is there.
+pub fn rn_addmask(k: &K, masks: &F<u128>, bits: u8) -> bool {
+    let there = bits == 0 || masks.get() >> bits & 1 != 0;
+    if !there && k.fails("rn_addmask") {
+        return false;
+    }
+    if !there {
+        masks.set(masks.get() | 1 << bits);
+    }
+    true
+}
+
 /// `rnh_addaddr`: puts a route into the tree; false when its prefix is there, or when there
 /// is no memory for a mask. More routes than the model has room for end the run.
 pub fn rnh_addaddr(k: &K, af: Af, rt: RtId) -> bool {
     let _f = k.frame(&Func { name: "rn_addroute", file: RADIX });
     let dst = k[rt].rt_dst.get();
-    if dst.bits != host_bits(af) && k.fails("rn_addmask") {
+    if dst.bits != host_bits(af) && !rn_addmask(k, &k.st.rnh_masks[family(af)], dst.bits) {
         return false;
     }
     let at = table(k, af).take_while(|&r| key(k[r].rt_dst.get()) < key(dst)).count();

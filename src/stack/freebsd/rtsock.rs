@@ -40,8 +40,8 @@ pub enum Via {
     If(u8),
 }
 
-/// `route_output`, `rts_send`.
-pub async fn route_output(k: &K, rtm: Rtm, req: RouteReq) -> i32 {
+/// `rts_send`: a message to the routing socket.
+pub async fn rts_send(k: &K, rtm: Rtm, req: RouteReq) -> i32 {
     let mut info = RtAddrinfo {
         af: req.af,
         dst: req.dst,
@@ -66,16 +66,16 @@ pub async fn route_output(k: &K, rtm: Rtm, req: RouteReq) -> i32 {
             info.gateway = Gw::Link(k[ifp].if_index.get());
         }
     }
-    let _f = k.frame(&Func { name: "route_output", file: FILE });
-    k.yield_at("route_output").await;
+    let _f = k.frame(&Func { name: "rts_send", file: FILE });
+    k.yield_at("rts_send").await;
     net_epoch_enter(k);
-    let error = rts_send(k, rtm, &mut info).await;
+    let error = message(k, rtm, &mut info).await;
     net_epoch_exit(k);
     error
 }
 
-/// `rts_send`, inside its epoch section.
-async fn rts_send(k: &K, rtm: Rtm, info: &mut RtAddrinfo) -> i32 {
+/// The part of `rts_send` inside its epoch section.
+async fn message(k: &K, rtm: Rtm, info: &mut RtAddrinfo) -> i32 {
     if k.fails("rtm_alloc") {
         return ENOBUFS;
     }

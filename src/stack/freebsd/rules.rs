@@ -200,6 +200,9 @@ pub static FAILED_CHANGED: Rule = Rule::new(
     "failed-changed",
     "a control operation that fails leaves interfaces, addresses, routes, prefixes and routers as they were",
 );
+/// Design: a call that succeeds has done what it was asked.
+pub static NOT_REPORTED: Rule =
+    Rule::new("not-reported", "an address that an ioctl says it has added is on its interface");
 
 /// The invariants of this stack, in the order of the facts.
 pub static RULES: &[&Rule] = &[
@@ -248,4 +251,5 @@ pub static RULES: &[&Rule] = &[
     &I22_FREED_BUSY,
     &FREED_WHILE_HELD,
     &FAILED_CHANGED,
+    &NOT_REPORTED,
 ];

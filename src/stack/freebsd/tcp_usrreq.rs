@@ -48,7 +48,10 @@ pub async fn tcp_usr_connect(k: &K, sock: usize, af: Af, faddr: Addr) -> i32 {
 
 /// `tcp_connect`, `tcp6_connect`, and the output of the SYN.
 async fn tcp_connect(k: &K, inp: InpId, faddr: Addr) -> i32 {
-    let _f = k.frame(&Func { name: "tcp_connect", file: FILE });
+    let _f = k.frame(match k[inp].af.get() {
+        Af::Inet => &Func { name: "tcp_connect", file: FILE },
+        _ => &Func { name: "tcp6_connect", file: FILE },
+    });
     let error = in_pcbconnect(k, inp, faddr).await;
     if error != 0 {
         return error;
@@ -125,10 +128,9 @@ pub async fn tcp_usr_close(k: &K, sock: usize) -> i32 {
     in_pcb::close(k, sock).await
 }
 
-/// `tcp_close` (`sys/netinet/tcp_subr.c`): the connection is over; the socket is not. The
-/// lock is held.
+/// `tcp_close` (`sys/netinet/tcp_subr.c`): the connection is over; the socket is not, and a
+/// timer that is armed stays so. The lock is held.
 pub fn tcp_close(k: &K, inp: InpId) {
-    tcp_timer_activate(k, inp, false);
     k[inp].unacked.set(false);
     in_pcbdrop(k, inp);
 }

@@ -12,7 +12,7 @@ use super::ng_base::ngm_shutdown;
 use super::objects::*;
 use super::route_ctl::Rtm;
 use super::route_tables::table;
-use super::rtsock::{RouteReq, Via, route_output};
+use super::rtsock::{RouteReq, Via, rts_send};
 use super::{NSOCKS, if_tuntap, kern_timeout, tcp_usrreq, udp_usrreq};
 use crate::kern::cell::F;
 
@@ -133,7 +133,7 @@ pub async fn step(k: &K, step: Teardown) -> i32 {
         Teardown::CloseTun => if_tuntap::tunclose(k).await,
         Teardown::DeleteRoute(af, dst, via) => {
             let req = RouteReq { af, dst, via, ..RouteReq::default() };
-            route_output(k, Rtm::Delete, req).await
+            rts_send(k, Rtm::Delete, req).await
         }
         Teardown::SessionDown(unit) => mpd::session_down(k, unit).await,
         Teardown::Shutdown(unit) => ngm_shutdown(k, unit).await,

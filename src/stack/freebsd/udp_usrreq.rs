@@ -111,7 +111,10 @@ pub async fn udp_close(k: &K, sock: usize) -> i32 {
 
 /// The end of a UDP socket: `udp_close`, then `udp_detach`.
 pub async fn soclose(k: &K, inp: InpId) {
-    let _f = k.frame(&Func { name: "udp_close", file: FILE });
+    let _f = k.frame(match k[inp].af.get() {
+        Af::Inet => &Func { name: "udp_close", file: FILE },
+        _ => &Func { name: "udp6_close", file: "sys/netinet6/udp6_usrreq.c" },
+    });
     k.lock(locks::inp(k, inp)).await;
     let p = &k[inp];
     p.connected.set(false);

@@ -8,7 +8,7 @@ use super::if_c::{AliasReq, Ioctl, ifioctl};
 use super::nd6_rtr::Ra;
 use super::objects::*;
 use super::route_ctl::Rtm;
-use super::rtsock::{RouteReq, Via, route_output};
+use super::rtsock::{RouteReq, Via, rts_send};
 use super::{EINVAL, K};
 use super::{
     fib_algo, if_c, if_epair, if_tuntap, in_mcast, in6_mcast, kern_timeout, mpd, netisr, ng_base,
@@ -401,22 +401,22 @@ const POINTS: &[(u8, Points)] = &[
     (SIOCIFCREATE, Points::new(18, 0)),
     (SIOCIFDESTROY, Points::new(255, 56)),
     (NGM_MKPEER, Points::new(8, 1)),
-    (NGM_SHUTDOWN, Points::new(186, 49)),
+    (NGM_SHUTDOWN, Points::new(186, 61)),
     (SIOCSIFNAME, Points::new(3, 0)),
     (OPEN, Points::new(3, 0)),
     (CLOSE_TUN, Points::new(37, 14)),
-    (IFUP, Points::new(55, 36)),
+    (IFUP, Points::new(55, 37)),
     (IFDOWN, Points::new(40, 21)),
     (SIOCSIFADDR, Points::new(1, 0)),
     (SIOCAIFADDR, Points::new(80, 50)),
-    (SIOCDIFADDR, Points::new(24, 14)),
+    (SIOCDIFADDR, Points::new(24, 21)),
     (SIOCAIFADDR_IN6, Points::new(64, 35)),
-    (SIOCDIFADDR_IN6, Points::new(36, 14)),
-    (RA_IN, Points::new(48, 34)),
+    (SIOCDIFADDR_IN6, Points::new(36, 16)),
+    (RA_IN, Points::new(48, 35)),
     (RA_QUEUE, Points::new(0, 0)),
     (NETISR, Points::new(48, 35)),
     (ROUTE_ADD, Points::new(15, 13)),
-    (ROUTE_ADD_IF, Points::new(14, 13)),
+    (ROUTE_ADD_IF, Points::new(14, 14)),
     (ROUTE_APPEND, Points::new(16, 13)),
     (ROUTE_DELETE, Points::new(8, 8)),
     (ROUTE_CHANGE, Points::new(12, 4)),
@@ -429,13 +429,13 @@ const POINTS: &[(u8, Points)] = &[
     (LEAVE, Points::new(1, 1)),
     (RESOLVE, Points::new(1, 1)),
     (PPP_UP, Points::new(120, 63)),
-    (PPP_DOWN, Points::new(96, 43)),
+    (PPP_DOWN, Points::new(96, 48)),
     (PPP_RECONNECT, Points::new(255, 63)),
     (LINK_UP, Points::new(0, 0)),
     (LINK_DOWN, Points::new(0, 0)),
     (EPAIR_SEND, Points::new(3, 0)),
     (ADVANCE, Points::new(42, 14)),
-    (NEXT_CALLOUT, Points::new(31, 7)),
+    (NEXT_CALLOUT, Points::new(31, 8)),
     (EPOCH, Points::new(28, 0)),
     (TASKQUEUE, Points::new(14, 0)),
     (FIB_ALGO, Points::new(33, 11)),
@@ -494,6 +494,15 @@ pub fn interface_of(o: &Op) -> u8 {
     slot(OTHERS, o.args[0])
 }
 
+/// The address that an operation is to add, without the scope of its interface.
+pub fn added_address(o: &Op) -> Option<(Af, Addr)> {
+    match o.verb {
+        SIOCAIFADDR => Some((Af::Inet, pick(&ADDR4_VALUES, o.args[1]))),
+        SIOCAIFADDR_IN6 => Some((Af::Inet6, pick(&ADDR6_VALUES, o.args[1]))),
+        _ => None,
+    }
+}
+
 /// Runs an operation.
 pub async fn dispatch(k: &K, o: Op) -> i32 {
     let [a, b, c, d] = o.args;
@@ -531,20 +540,20 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
         RA_IN => netisr::netisr_dispatch_ra(k, slot(OTHERS, a), ra(&o)).await,
         RA_QUEUE => netisr::netisr_queue_ra(k, slot(OTHERS, a), ra(&o)).await,
         NETISR => netisr::swi_net(k).await,
-        ROUTE_ADD => route_output(k, Rtm::Add, route(&o)).await,
-        ROUTE_APPEND => route_output(k, Rtm::Add, RouteReq { append: true, ..route(&o) }).await,
+        ROUTE_ADD => rts_send(k, Rtm::Add, route(&o)).await,
+        ROUTE_APPEND => rts_send(k, Rtm::Add, RouteReq { append: true, ..route(&o) }).await,
         ROUTE_ADD_IF => {
             let via = Via::If(slot(OTHERS, b));
             let (af, dst) = pick(&DST_VALUES, a);
             let req = RouteReq { af, dst, via, is_static: true, append: false };
-            route_output(k, Rtm::Add, req).await
+            rts_send(k, Rtm::Add, req).await
         }
         ROUTE_DELETE => {
             let (af, dst) = pick(&DST_VALUES, a);
             let req = RouteReq { af, dst, ..RouteReq::default() };
-            route_output(k, Rtm::Delete, req).await
+            rts_send(k, Rtm::Delete, req).await
         }
-        ROUTE_CHANGE => route_output(k, Rtm::Change, route(&o)).await,
+        ROUTE_CHANGE => rts_send(k, Rtm::Change, route(&o)).await,
         CONNECT => {
             let (af, peer) = pick(&PEER_VALUES, b);
             match a as usize % 4 {

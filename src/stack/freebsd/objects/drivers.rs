@@ -60,8 +60,8 @@ pub struct Softc {
     pub tun_busy: F<u8>,
     /// `tun_cv`: the destroyer waits until nobody is busy with the device.
     pub tun_cv: Sleepers,
-    /// `tun_dev->si_threadcount` and `cdp_fdpriv_dtrc`: threads inside the device's methods
-    /// and in the destructor of its file.
+    /// `tun_dev->si_threadcount`: threads inside the device's methods, and the one in the
+    /// destructor of its file, for which `tun_destroy` waits in `knlist_clear`.
     pub si_threadcount: F<u8>,
     /// `destroy_dev` waits until there are none.
     pub devdrn: Sleepers,

@@ -16,8 +16,7 @@ pub enum Flm {
     Radix,
 }
 
-/// Nexthop slots of a FIB instance (`nh_idx`): twice the largest index, as with
-/// ROUTE_MPATH.
+/// Nexthop slots of a FIB instance (`nh_idx`), at most.
 pub const NFIBNH: usize = 64;
 
 /// Routes of one RIB and of one instance's copy.
@@ -93,8 +92,6 @@ pub struct FibData {
     pub fd_callout_action: F<FdAction>,
     /// `fd_ss.bucket_changes`.
     pub bucket_changes: F<u16>,
-    /// `fd_ss.diverged`.
-    pub diverged: F<bool>,
     /// `fd_ss.bucket_id`.
     pub bucket_id: F<u64>,
     /// `fd_ss.diverge_time`, ms.
@@ -110,7 +107,9 @@ pub struct FibData {
     nh_ref: [F<u8>; NFIBNH],
     /// Which of them are not zero, a bit each: every check asks for them, and few are.
     nh_used: F<u64>,
-    /// The lockless module's copy, in key order.
+    /// The tree of masks of the lockless module's copy: a bit per length.
+    pub masks: F<u128>,
+    /// The copy, in key order.
     pub table: [F<FibEntry>; TABLE],
     /// How many entries it has.
     pub table_len: F<u8>,
@@ -186,7 +185,6 @@ impl Default for FibData {
             fd_callout: Callout::default(),
             fd_callout_action: F::default(),
             bucket_changes: F::default(),
-            diverged: F::default(),
             bucket_id: F::default(),
             diverge_time: F::default(),
             subscribed: F::default(),
@@ -194,6 +192,7 @@ impl Default for FibData {
             nh_idx: std::array::from_fn(|_| F::default()),
             nh_ref: std::array::from_fn(|_| F::default()),
             nh_used: F::default(),
+            masks: F::default(),
             table: std::array::from_fn(|_| F::default()),
             table_len: F::default(),
         }
@@ -225,7 +224,6 @@ impl Zero for FibData {
             fd_callout,
             fd_callout_action,
             bucket_changes,
-            diverged,
             bucket_id,
             diverge_time,
             subscribed,
@@ -233,6 +231,7 @@ impl Zero for FibData {
             nh_idx,
             nh_ref,
             nh_used,
+            masks,
             table,
             table_len,
         } = self;
@@ -240,6 +239,7 @@ impl Zero for FibData {
         nh_idx[..slots].iter().for_each(Zero::zero);
         self.slots().for_each(|slot| nh_ref[slot].zero());
         nh_used.zero();
+        masks.zero();
         table[..usize::from(table_len.get()).min(TABLE)].iter().for_each(Zero::zero);
         number_nhops.zero();
         table_len.zero();
@@ -258,7 +258,6 @@ impl Zero for FibData {
         fd_callout.zero();
         fd_callout_action.zero();
         bucket_changes.zero();
-        diverged.zero();
         bucket_id.zero();
         diverge_time.zero();
         subscribed.zero();
