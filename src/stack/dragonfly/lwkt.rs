@@ -364,14 +364,16 @@ mod tests {
         let at =
             ports(&events("SIOCAIFADDR em0 10.0.0.1\nroute_add 10.0.1.0/24 via 10.0.0.2 cpu 1"));
         let second: Vec<_> = at.iter().filter(|w| w.starts_with("op 2")).map(|w| &w[5..]).collect();
-        let mut expected = Vec::new();
+        // route_output is served by netisr_cpu 0, which sends the message.
+        let mut expected = vec!["cpu 1 takes netisr_cpu 0 port".to_string()];
         for cpu in 0..3 {
             // The port is taken by the sender, who still is where the last handler was.
-            let from = [1, 0, 1][cpu];
+            let from = [0, 0, 1][cpu];
             expected.push(format!("cpu {from} takes rtable_cpu {cpu} port"));
             expected.push(format!("cpu {cpu} serves"));
             expected.push(format!("cpu {cpu} leaves rtable_cpu {cpu} port"));
         }
+        expected.push("cpu 0 leaves netisr_cpu 0 port".to_string());
         expected.push("cpu 1 returns".to_string());
         assert_eq!(second, expected);
     }

@@ -18,7 +18,7 @@
 //! | [`raw_ip`] | `netinet/raw_ip.c` |
 //! | [`if_ether`] | `netinet/if_ether.c` |
 //! | [`in_pcb`], [`tcp`], [`udp_usrreq`] | `netinet/in_pcb.c`, `tcp_*.c`, `udp_usrreq.c` |
-//! | [`ip_input`], [`ip_output`], [`ip_flow`] | `netinet/ip_*.c` |
+//! | [`ip_icmp`], [`ip_input`], [`ip_output`], [`ip_flow`] | `netinet/ip_*.c` |
 //! | [`drivers`], [`if_tap`], [`if_tun`], [`if_spppsubr`] | the drivers |
 //! | [`softclock`] | `kern/kern_timeout.c` |
 //! | [`defects`] | what was wrong |
@@ -40,6 +40,7 @@ pub mod in_pcb;
 pub mod in_rmx;
 pub mod invariants;
 pub mod ip_flow;
+pub mod ip_icmp;
 pub mod ip_input;
 pub mod ip_output;
 pub mod lwkt;
@@ -449,7 +450,8 @@ async fn teardown_step(k: &K, step: Teardown) -> i32 {
         }
         Teardown::DeleteRoute(dst, plen) => {
             let r = rtsock::RouteReq { dst, plen, gateway: None };
-            rtsock::route_output(k, route::Req::Delete, route::Callback::RouteOutputDelete, r).await
+            rtsock::routing_socket(k, route::Req::Delete, route::Callback::RouteOutputDelete, r)
+                .await
         }
         Teardown::Advance => softclock::advance(k, 6_000, u32::MAX).await,
         Teardown::Timers => {

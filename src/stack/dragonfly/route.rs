@@ -741,10 +741,10 @@ pub fn rt_llroute(k: &K, dst: u32, rt0: RtId) -> Result<RtId, i32> {
     Ok(gw)
 }
 
-/// `rtredirect`: a redirect from the current router, on every CPU.
+/// `rtredirect`: a redirect from the current router, on every CPU. ICMP is served by
+/// netisr_cpu 0, whose thread this runs in.
 pub async fn rtredirect(k: &K, dst: u32, gateway: u32) -> i32 {
     let _f = k.frame(&Func { name: "rtredirect", file: FILE });
-    control_enter(k, Some(d::REDIRECT_UNSERIALIZED)).await;
     check_domsg(k);
     k.yield_at("rtredirect:lwkt_domsg").await;
     let home = k.mycpuid();
@@ -763,7 +763,6 @@ pub async fn rtredirect(k: &K, dst: u32, gateway: u32) -> i32 {
         k.yield_at("rtredirect_msghandler:lwkt_forwardmsg").await;
     }
     k.set_cpu(home);
-    control_exit(k);
     result
 }
 

@@ -23,12 +23,28 @@ pub struct RouteReq {
     pub gateway: Option<Sin>,
 }
 
-/// `route_output`, as far as RTM_ADD, RTM_DELETE, RTM_CHANGE and RTM_LOCK go.
-pub async fn route_output(k: &K, req: Req, callback: Callback, r: RouteReq) -> i32 {
-    let _f = k.frame(&Func { name: "route_output", file: FILE });
+/// `write(2)` on a routing socket: `route_output`, in the thread of netisr_cpu 0
+/// (`cpu0_soport`).
+pub async fn routing_socket(k: &K, req: Req, callback: Callback, r: RouteReq) -> i32 {
+    k.yield_at("route_output:lwkt_domsg").await;
     control_enter(k, Some(d::RTSOCK_UNSERIALIZED)).await;
+    let home = k.mycpuid();
+    k.lock(cpu_portfn(0)).await;
+    k.set_cpu(0);
+    let error = {
+        let _t = netisr_thread(k, 0);
+        route_output(k, req, callback, r).await
+    };
+    k.unlock(cpu_portfn(0));
+    k.set_cpu(home);
+    control_exit(k);
+    error
+}
+
+/// `route_output`, as far as RTM_ADD, RTM_DELETE, RTM_CHANGE and RTM_LOCK go.
+async fn route_output(k: &K, req: Req, callback: Callback, r: RouteReq) -> i32 {
+    let _f = k.frame(&Func { name: "route_output", file: FILE });
     if k.fails("route_output:kmalloc") {
-        control_exit(k);
         return ENOBUFS;
     }
     let host = r.plen == HOST;
@@ -43,9 +59,7 @@ pub async fn route_output(k: &K, req: Req, callback: Callback, r: RouteReq) -> i
         flags: RTF_UP | RTF_STATIC | gateway_flag | if host { RTF_HOST } else { 0 },
         ..RtInfo::zeroed()
     };
-    let error = rtrequest1_global(k, req, &mut info, callback).await;
-    control_exit(k);
-    error
+    rtrequest1_global(k, req, &mut info, callback).await
 }
 
 /// `route_output_delete_callback`: fills the reply from the deleted route, which as

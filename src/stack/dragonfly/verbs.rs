@@ -8,11 +8,12 @@
 use super::if_c::{Cmd, if_clone_create, if_clone_destroy, ifioctl, ifioctl_flags};
 use super::in_c::AliasReq;
 use super::objects::{AF_LINK, Sin};
-use super::route::{Callback, HOST, Req, mask, rtredirect};
-use super::rtsock::{RouteReq, route_output};
+use super::route::{Callback, HOST, Req, mask};
+use super::rtsock::{RouteReq, routing_socket};
 use super::{EINVAL, ENXIO, K};
 use super::{
-    drivers, if_c, if_ether, if_spppsubr, if_tap, if_tun, ip_input, softclock, tcp, udp_usrreq,
+    drivers, if_c, if_ether, if_spppsubr, if_tap, if_tun, ip_icmp, ip_input, softclock, tcp,
+    udp_usrreq,
 };
 use crate::program::{Arg, ArgClass, Grammar, Op, Points, Role, Verb};
 
@@ -424,9 +425,9 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
             let (dst, plen) = dst(a);
             let r = RouteReq { dst, plen, gateway: Some(Sin::inet(addr(b))) };
             if o.verb == ROUTE_ADD {
-                route_output(k, Req::Add, Callback::RouteOutputAdd, r).await
+                routing_socket(k, Req::Add, Callback::RouteOutputAdd, r).await
             } else {
-                route_output(k, Req::Get, Callback::RouteOutputChange, r).await
+                routing_socket(k, Req::Get, Callback::RouteOutputChange, r).await
             }
         }
         ROUTE_ADD_IFACE => {
@@ -438,17 +439,17 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
             }
             let gateway = Sin { family: AF_LINK, addr: u32::from(k[ifp].if_index.get()) };
             let r = RouteReq { dst, plen, gateway: Some(gateway) };
-            route_output(k, Req::Add, Callback::RouteOutputAdd, r).await
+            routing_socket(k, Req::Add, Callback::RouteOutputAdd, r).await
         }
         ROUTE_DELETE => {
             let (dst, plen) = dst(a);
             let r = RouteReq { dst, plen, gateway: None };
-            route_output(k, Req::Delete, Callback::RouteOutputDelete, r).await
+            routing_socket(k, Req::Delete, Callback::RouteOutputDelete, r).await
         }
         ROUTE_LOCK => {
             let (dst, plen) = dst(a);
             let r = RouteReq { dst, plen, gateway: None };
-            route_output(k, Req::Get, Callback::RouteOutputLock, r).await
+            routing_socket(k, Req::Get, Callback::RouteOutputLock, r).await
         }
         TCP_CONNECT => tcp::tcp_usr_connect(k, a as usize % 2, addr(b)).await,
         TCP_SEND => tcp::tcp_usr_send(k, a as usize % 2).await,
@@ -470,7 +471,7 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
         NEXT_CALLOUT => softclock::next_callout(k).await,
         PACKET_IN => ip_input::packet_in(k, if_slot(IFS, a), addr(b), k.mycpuid()),
         NETISR => ip_input::netisr_step(k, k.mycpuid()).await,
-        REDIRECT => rtredirect(k, addr(a), addr(b)).await,
+        REDIRECT => ip_icmp::icmp_redirect(k, addr(a), addr(b)).await,
         _ => EINVAL,
     }
 }
