@@ -6,7 +6,7 @@ use super::in_c::{self, AliasReq, in_control};
 use super::in_rmx::ncpus2;
 use super::lwkt::*;
 use super::objects::*;
-use super::raw_ip::{Prc, rip_ctlinput};
+use super::raw_ip::{Prc, pfctlinput};
 use super::route::{Req, rn_walktree, rtrequest_delete};
 use super::{EINVAL, EIO, ENXIO, if_spppsubr, if_tun};
 use crate::kern::slab::ObjRef;
@@ -298,7 +298,7 @@ async fn if_ctlinput(k: &K, ifp: IfId, cmd: Prc) {
     while !i.is_null() && k.fuel() {
         {
             let _ifa = hold_ia(k, i);
-            rip_ctlinput(k, cmd, k[i].ifa_addr.get()).await;
+            pfctlinput(k, cmd, k[i].ifa_addr.get()).await;
         }
         i = k[i].ifa_link.next.get();
     }

@@ -122,3 +122,12 @@ pub async fn in_losing(k: &K, inp: InpId) {
     k[inp].ro_rt.set(RtId::NULL);
     rtfree(k, rt);
 }
+
+/// `in_rtchange`: the next output looks for a route again.
+pub fn in_rtchange(k: &K, inp: InpId) {
+    let rt = k[inp].ro_rt.get();
+    if !rt.is_null() {
+        rtfree(k, rt);
+        k[inp].ro_rt.set(RtId::NULL);
+    }
+}

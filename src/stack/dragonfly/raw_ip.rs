@@ -1,4 +1,5 @@
-//! `sys/netinet/raw_ip.c`: what an interface going down or up does to its addresses.
+//! `sys/kern/uipc_domain.c`, `sys/netinet/raw_ip.c`: what an interface going down or up does
+//! to its addresses, and who else is told.
 
 use super::K;
 use super::in_c::{in_ifscrub, route_flags};
@@ -6,50 +7,69 @@ use super::in_rmx::in_ifadown;
 use super::lwkt::hold_ia;
 use super::objects::*;
 use super::route::{Old, Req, rtinit};
+use super::udp_usrreq::udp_ctlinput;
 use crate::kern::trace::Func;
 
 const FILE: &str = "sys/netinet/raw_ip.c";
 
-/// `PRC_IFDOWN` or `PRC_IFUP`.
+/// What the protocols are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prc {
-    /// Interface going down.
+    /// `PRC_IFDOWN`: interface going down.
     IfDown,
-    /// Interface coming up.
+    /// `PRC_IFUP`: interface coming up.
     IfUp,
+    /// `PRC_REDIRECT_HOST`: a host's packets go another way.
+    RedirectHost,
 }
 
-/// `rip_ctlinput`: finds the address by *pointer equality* of its `ifa_addr`.
-pub async fn rip_ctlinput(k: &K, cmd: Prc, sa: Sa) {
+/// `pfctlinput`: each protocol in the order of `inetsw`. TCP, between the two that are here,
+/// has no error for any of these and returns before it looks at the address.
+pub async fn pfctlinput(k: &K, cmd: Prc, sa: Sa) {
+    udp_ctlinput(k, cmd, sa);
+    rip_ctlinput(k, cmd, sa).await;
+}
+
+/// `rip_ctlinput`.
+async fn rip_ctlinput(k: &K, cmd: Prc, sa: Sa) {
     let _f = k.frame(&Func { name: "rip_ctlinput", file: FILE });
-    let mut ia = k.st.in_ifaddrhead.first.get();
-    while !ia.is_null() && k.fuel() {
-        let flagged = k[ia].ifa_flags.get() & IFA_ROUTE != 0;
-        if k[ia].ifa_addr.get() == sa && (flagged || cmd == Prc::IfUp) {
-            break;
-        }
-        ia = k[ia].ia_link.next.get();
-    }
-    if ia.is_null() {
-        return;
-    }
-    let _ia = hold_ia(k, ia);
-    let ifp = k[ia].ifa_ifp.get();
     match cmd {
         Prc::IfDown => {
+            let ia = ia_of_sockaddr(k, sa, true);
+            if ia.is_null() {
+                return;
+            }
+            let _ia = hold_ia(k, ia);
             // A route that could not be scrubbed goes in in_ifadown.
-            let _ = in_ifscrub(k, ifp, ia, Old::default()).await;
+            let _ = in_ifscrub(k, k[ia].ifa_ifp.get(), ia, Old::default()).await;
             in_ifadown(k, ia, false).await;
         }
         Prc::IfUp => {
-            if k[ia].ifa_flags.get() & IFA_ROUTE != 0 {
+            let ia = ia_of_sockaddr(k, sa, false);
+            if ia.is_null() || k[ia].ifa_flags.get() & IFA_ROUTE != 0 {
                 return;
             }
-            if rtinit(k, ia, Req::Add, route_flags(k, ifp), Old::default()).await == 0 {
+            let _ia = hold_ia(k, ia);
+            let flags = route_flags(k, k[ia].ifa_ifp.get());
+            if rtinit(k, ia, Req::Add, flags, Old::default()).await == 0 {
                 let a = &k[ia];
                 a.ifa_flags.set(a.ifa_flags.get() | IFA_ROUTE);
                 a.user_deleted.set(false);
             }
         }
+        Prc::RedirectHost => {}
     }
+}
+
+/// The address whose `ifa_addr` is that very *pointer*; with an interface route, if `routed`.
+fn ia_of_sockaddr(k: &K, sa: Sa, routed: bool) -> IfaId {
+    let mut ia = k.st.in_ifaddrhead.first.get();
+    while !ia.is_null() && k.fuel() {
+        let flagged = k[ia].ifa_flags.get() & IFA_ROUTE != 0;
+        if k[ia].ifa_addr.get() == sa && (flagged || !routed) {
+            break;
+        }
+        ia = k[ia].ia_link.next.get();
+    }
+    ia
 }

@@ -1,9 +1,10 @@
-//! `sys/netinet/udp_usrreq.c`: connect and send, in the udp thread of CPU 0.
+//! `sys/netinet/udp_usrreq.c`: connect and send, in the udp thread of CPU 0, and redirects.
 
 use super::in_pcb::*;
 use super::ip_output::ip_output;
 use super::lwkt::*;
 use super::objects::*;
+use super::raw_ip::Prc;
 use super::{EADDRNOTAVAIL, EISCONN, ENOTCONN, K, NPCBS};
 use crate::kern::trace::Func;
 
@@ -86,4 +87,19 @@ pub async fn udp_close(k: &K, name: usize) -> i32 {
     };
     k.unlock(cpu_portfn(0));
     error
+}
+
+/// `udp_ctlinput`: reads the address before it looks at what it is told. After a redirect each
+/// connection to that host gives up its route.
+pub fn udp_ctlinput(k: &K, cmd: Prc, sa: Sa) {
+    let _f = k.frame(&Func { name: "udp_ctlinput", file: FILE });
+    let Some(faddr) = load_sa(k, sa, "sa->sin_addr") else { return };
+    if faddr.family != AF_INET || faddr.addr == 0 || cmd != Prc::RedirectHost {
+        return;
+    }
+    for inp in k.st.pcbs.iter().map(|p| p.get()).filter(|inp| !inp.is_null()) {
+        if !k[inp].tcp.get() && k[inp].inp_faddr.get() == faddr.addr {
+            in_rtchange(k, inp);
+        }
+    }
 }
