@@ -172,18 +172,13 @@ fn arplookup(k: &K, addr: u32, create: bool) -> LaId {
     r.rt_llinfo.get()
 }
 
-/// `arpresolve` for a packet to `dst` along `rt0`: whether the entry is resolved.
-pub fn arpresolve(k: &K, rt0: RtId, dst: u32) -> i32 {
+/// `arpresolve` for a packet to `dst` along `rt0`: the entry is made, or the packet dropped.
+pub fn arpresolve(k: &K, rt0: RtId, dst: u32) {
     let _f = k.frame(&Func { name: "arpresolve", file: FILE });
-    let rt = match rt_llroute(k, dst, rt0) {
-        Ok(rt) => rt,
-        Err(e) => return e,
-    };
-    let mut la = k[rt].rt_llinfo.get();
-    if la.is_null() {
-        la = arplookup(k, dst, true);
+    let Ok(rt) = rt_llroute(k, dst, rt0) else { return };
+    if k[rt].rt_llinfo.get().is_null() {
+        arplookup(k, dst, true);
     }
-    if la.is_null() { EHOSTUNREACH } else { 0 }
 }
 
 /// An ARP reply from `addr` arrives at netisr_cpu 0: `arpintr`, `in_arpinput`,

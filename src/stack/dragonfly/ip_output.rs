@@ -3,7 +3,7 @@
 use super::if_ether::arpresolve;
 use super::objects::*;
 use super::route::*;
-use super::{EHOSTUNREACH, K};
+use super::{EHOSTUNREACH, ENETDOWN, K};
 use crate::kern::trace::Func;
 
 /// `ip_output` to `dst` along the route cache of a pcb.
@@ -34,9 +34,48 @@ pub fn output_along(k: &K, rt: RtId, dst: u32) -> i32 {
         Gateway::Inet(g) if k[rt].rt_flags.get() & RTF_GATEWAY != 0 => g,
         _ => dst,
     };
-    if k[ifp].if_flags.get() & IFF_BROADCAST != 0 {
-        // ether_output
-        return arpresolve(k, rt, next);
+    let flags = k[ifp].if_flags.get();
+    if flags & IFF_BROADCAST != 0 {
+        // ether_output. A packet that waits for ARP, or that ARP has thrown away, is no error.
+        if flags & (IFF_UP | IFF_RUNNING) != IFF_UP | IFF_RUNNING {
+            return ENETDOWN;
+        }
+        arpresolve(k, rt, next);
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Dragonfly;
+    use crate::kern::Kernel;
+    use crate::kern::exec::{Config, run};
+    use crate::kern::trace::What;
+    use crate::program::text;
+    use crate::stack::Stack;
+
+    /// What the last operation of a clean run returns.
+    fn errno(lines: &str) -> i32 {
+        let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus 1\n{lines}\n");
+        let p = text::parse(&[Dragonfly::grammar()], &text).unwrap();
+        let mut k = Kernel::<Dragonfly>::new();
+        let outcome = run(&mut k, &p, Config { record: true, ..Config::default() });
+        assert!(outcome.clean() && outcome.unreached.is_empty());
+        let events = outcome.trace.unwrap().events;
+        let mut done = events.iter().filter(|e| usize::from(e.account) + 1 == p.ops.len());
+        done.find_map(|e| if let What::Done(errno) = e.what { Some(errno) } else { None }).unwrap()
+    }
+
+    #[test]
+    fn a_packet_that_arp_drops_is_no_error_and_one_for_a_stopped_interface_is() {
+        let up = "SIOCAIFADDR em0 10.0.0.1\nroute_add 10.0.1.0/24 via 10.0.0.2\n";
+        assert_eq!(errno(&format!("{up}udp_send udp0 10.0.0.3")), 0);
+        assert_eq!(
+            errno(&format!("{up}udp_send udp0 10.0.0.3  fail arp_rtrequest:R_Malloc#1..")),
+            0
+        );
+        let stopped =
+            "SIOCAIFADDR tap0 10.0.0.1\nifdown tap0\nroute_add 10.0.1.0/24 via 10.0.0.2\n";
+        assert_eq!(errno(&format!("open tap0\n{stopped}udp_send udp0 10.0.1.1")), super::ENETDOWN);
+    }
 }
