@@ -110,16 +110,18 @@ pub const RTSOCK_UNSERIALIZED: u8 = 44;
 pub const ARP_SETGATE_IGNORED: u8 = 45;
 /// ipflow_create follows the forward's route cache, which output has emptied.
 pub const IPFLOW_CREATE_NULL: u8 = 46;
+/// rn_delete without a mask takes the first leaf of a key.
+pub const HOST_DELETE_TAKES_NET: u8 = 47;
 /// C2 hypothesis: rtrequest1 ADD takes no reference.
-pub const C2_NO_IFAREF_ADD: u8 = 47;
+pub const C2_NO_IFAREF_ADD: u8 = 48;
 /// C2 hypothesis: rtrequest1 RESOLVE takes no reference.
-pub const C2_NO_IFAREF_RESOLVE: u8 = 48;
+pub const C2_NO_IFAREF_RESOLVE: u8 = 49;
 /// C2 hypothesis: rtfree drops twice.
-pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 49;
+pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 50;
 /// C2 hypothesis: the failed insert drops twice.
-pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 50;
+pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 51;
 /// C5 hypothesis: freed on a CPU that does not own it.
-pub const C5_WRONG_CPU: u8 = 51;
+pub const C5_WRONG_CPU: u8 = 52;
 
 const UNSERIALIZED: DefectSet = 1 << IN_CONTROL_UNSERIALIZED;
 
@@ -543,6 +545,14 @@ pub static DEFECTS: &[Defect] = &[
         "sys/netinet/ip_input.c:ip_forward",
         "with forwarding and fastforwarding on: output that clones an entry empties the forward's route cache in in_addroute; ipflow_create takes the flow's route from there and follows NULL",
         "ours: no flow is made of a cache that output has emptied",
+    ),
+    d(
+        "host-delete-takes-net",
+        "stale pointer",
+        Sequence,
+        "sys/net/radix.c:rn_delete; sys/net/route.c:rtrequest1",
+        "a DELETE for a host has no mask, and rn_delete takes the first leaf of the key then: where a CPU has no host route, a /32 network route, an interface's",
+        "ours: such a request takes a host route alone",
     ),
     hypothesis(
         "c2-no-ifaref-add",

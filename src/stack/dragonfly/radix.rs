@@ -4,6 +4,7 @@
 //! longest match, the exact key, and walks.
 
 use super::K;
+use super::defects as d;
 use super::objects::*;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::What;
@@ -75,22 +76,30 @@ pub fn rn_addroute(k: &K, cpu: usize, rt: RtId) -> bool {
     true
 }
 
+/// The route that a DELETE of this key and prefix length would take. As reported a request
+/// for a host, which has no mask, takes the first leaf of that key, whatever its mask is.
+pub fn rn_victim(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
+    if plen == HOST && k.on(d::HOST_DELETE_TAKES_NET) {
+        return table(k, cpu).find(|&id| k[id].rt_key.get() == key).unwrap_or(RtId::NULL);
+    }
+    rn_find(k, cpu, key, plen)
+}
+
 /// `rn_delete`: takes the route of this key out of the tree.
 pub fn rn_delete(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
+    let rt = rn_victim(k, cpu, key, plen);
+    if rt.is_null() {
+        return rt;
+    }
     let n = k.st.table_len[cpu].get() as usize;
     let t = &k.st.tables[cpu];
-    for i in 0..n {
-        let id = t[i].get();
-        if k[id].rt_key.get() == key && k[id].plen.get() == plen {
-            for j in i + 1..n {
-                t[j - 1].set(t[j].get());
-            }
-            k.st.table_len[cpu].set(n as u8 - 1);
-            k.record(|| What::List("rt_tables", false, ObjRef::of(id)));
-            return id;
-        }
+    let at = (0..n).find(|&i| t[i].get() == rt).unwrap_or(n);
+    for i in at + 1..n {
+        t[i - 1].set(t[i].get());
     }
-    RtId::NULL
+    k.st.table_len[cpu].set(n as u8 - 1);
+    k.record(|| What::List("rt_tables", false, ObjRef::of(rt)));
+    rt
 }
 
 /// `rn_walktree`: calls `f` on every route. As in the original the next leaf is found

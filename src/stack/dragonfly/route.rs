@@ -435,7 +435,7 @@ fn replaced(k: &K, info: &RtInfo) -> bool {
         return false;
     }
     let Some(dst) = load_sa(k, info.dst, "dst->sa_family") else { return false };
-    let rt = rn_find(k, k.mycpuid(), dst.addr, HOST);
+    let rt = rn_victim(k, k.mycpuid(), dst.addr, HOST);
     !rt.is_null() && k[rt].rt_flags.get() & RTF_DYNAMIC == 0
 }
 
@@ -476,6 +476,7 @@ fn rtrequest1_crit(k: &K, req: Req, info: &mut RtInfo, ret: Option<&mut RtId>) -
                 return ESRCH;
             }
             rtref(k, rt);
+            let len = k[rt].plen.get();
             if k[rt].rt_flags.get() & (RTF_CLONING | RTF_PRCLONING) != 0 && len != HOST {
                 rn_walktree_from(k, cpu, k[rt].rt_key.get(), len, |k, c| rt_fixdelete(k, c, rt));
             }
