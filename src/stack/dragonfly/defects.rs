@@ -112,16 +112,18 @@ pub const ARP_SETGATE_IGNORED: u8 = 45;
 pub const IPFLOW_CREATE_NULL: u8 = 46;
 /// rn_delete without a mask takes the first leaf of a key.
 pub const HOST_DELETE_TAKES_NET: u8 = 47;
+/// rn_addmask needs memory to look for a mask.
+pub const MASK_SEARCH_NOMEM: u8 = 48;
 /// C2 hypothesis: rtrequest1 ADD takes no reference.
-pub const C2_NO_IFAREF_ADD: u8 = 48;
+pub const C2_NO_IFAREF_ADD: u8 = 49;
 /// C2 hypothesis: rtrequest1 RESOLVE takes no reference.
-pub const C2_NO_IFAREF_RESOLVE: u8 = 49;
+pub const C2_NO_IFAREF_RESOLVE: u8 = 50;
 /// C2 hypothesis: rtfree drops twice.
-pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 50;
+pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 51;
 /// C2 hypothesis: the failed insert drops twice.
-pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 51;
+pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 52;
 /// C5 hypothesis: freed on a CPU that does not own it.
-pub const C5_WRONG_CPU: u8 = 52;
+pub const C5_WRONG_CPU: u8 = 53;
 
 const UNSERIALIZED: DefectSet = 1 << IN_CONTROL_UNSERIALIZED;
 
@@ -553,6 +555,14 @@ pub static DEFECTS: &[Defect] = &[
         "sys/net/radix.c:rn_delete; sys/net/route.c:rtrequest1",
         "a DELETE for a host has no mask, and rn_delete takes the first leaf of the key then: where a CPU has no host route, a /32 network route, an interface's",
         "ours: such a request takes a host route alone",
+    ),
+    d(
+        "mask-search-nomem",
+        "error path",
+        Fault,
+        "sys/net/radix.c:rn_addmask (from rn_delete, rn_lookup)",
+        "even to look for a mask memory for a copy of it is needed: without it a DELETE does not find its network route, which stays on that CPU, with the address gone",
+        "ours: the search needs no copy",
     ),
     hypothesis(
         "c2-no-ifaref-add",

@@ -54,8 +54,29 @@ pub fn rn_find(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
         .unwrap_or(RtId::NULL)
 }
 
-/// `rn_addroute`: false when the key is there already.
+/// `rn_addmask`: makes a copy of the mask before it looks for it in the tree of masks; false
+/// without memory for that. What it needs for a mask that is new there fails like that, too.
+fn rn_addmask(k: &K, plen: u8) -> bool {
+    // A host route has no mask, and one of no length needs no copy.
+    matches!(plen, 0 | HOST) || !k.fails("rn_addmask:R_Malloc")
+}
+
+/// [`rn_addmask`] for a mask that need not be there. Repaired, such a search needs no copy.
+fn rn_searchmask(k: &K, plen: u8) -> bool {
+    !k.on(d::MASK_SEARCH_NOMEM) || rn_addmask(k, plen)
+}
+
+/// `rn_lookup`: the route of exactly this key and prefix length, unless there is no memory for
+/// its mask.
+pub fn rn_lookup(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
+    if rn_searchmask(k, plen) { rn_find(k, cpu, key, plen) } else { RtId::NULL }
+}
+
+/// `rn_addroute`: false when the key is there already, or there is no memory for the mask.
 pub fn rn_addroute(k: &K, cpu: usize, rt: RtId) -> bool {
+    if !rn_addmask(k, k[rt].plen.get()) {
+        return false;
+    }
     let order = |id: RtId| (k[id].rt_key.get(), HOST - k[id].plen.get());
     let n = k.st.table_len[cpu].get() as usize;
     let t = &k.st.tables[cpu];
@@ -87,6 +108,11 @@ pub fn rn_victim(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
 
 /// `rn_delete`: takes the route of this key out of the tree.
 pub fn rn_delete(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
+    // The key is looked for first: without it no mask is.
+    let known = table(k, cpu).any(|id| k[id].rt_key.get() == key);
+    if !known || !rn_searchmask(k, plen) {
+        return RtId::NULL;
+    }
     let rt = rn_victim(k, cpu, key, plen);
     if rt.is_null() {
         return rt;

@@ -848,7 +848,7 @@ pub async fn rtinit(k: &K, ifa: IfaId, cmd: Req, flags: u32, old: Old) -> i32 {
         }
         let Some(a) = load_sa(k, dst, "ifa->ifa_dstaddr") else { return EINVAL };
         let rt =
-            if a.family == AF_INET { rn_find(k, k.mycpuid(), a.addr, len) } else { RtId::NULL };
+            if a.family == AF_INET { rn_lookup(k, k.mycpuid(), a.addr, len) } else { RtId::NULL };
         if rt.is_null() || k[rt].rt_ifa.get() != ifa {
             return if flags & RTF_HOST != 0 { EHOSTUNREACH } else { ENETUNREACH };
         }
