@@ -114,16 +114,18 @@ pub const IPFLOW_CREATE_NULL: u8 = 46;
 pub const HOST_DELETE_TAKES_NET: u8 = 47;
 /// rn_addmask needs memory to look for a mask.
 pub const MASK_SEARCH_NOMEM: u8 = 48;
+/// Two creators of one interface.
+pub const CREATE_UNSERIALIZED: u8 = 49;
 /// C2 hypothesis: rtrequest1 ADD takes no reference.
-pub const C2_NO_IFAREF_ADD: u8 = 49;
+pub const C2_NO_IFAREF_ADD: u8 = 50;
 /// C2 hypothesis: rtrequest1 RESOLVE takes no reference.
-pub const C2_NO_IFAREF_RESOLVE: u8 = 50;
+pub const C2_NO_IFAREF_RESOLVE: u8 = 51;
 /// C2 hypothesis: rtfree drops twice.
-pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 51;
+pub const C2_EXTRA_IFAFREE_RTFREE: u8 = 52;
 /// C2 hypothesis: the failed insert drops twice.
-pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 52;
+pub const C2_EXTRA_IFAFREE_EEXIST: u8 = 53;
 /// C5 hypothesis: freed on a CPU that does not own it.
-pub const C5_WRONG_CPU: u8 = 53;
+pub const C5_WRONG_CPU: u8 = 54;
 
 const UNSERIALIZED: DefectSet = 1 << IN_CONTROL_UNSERIALIZED;
 
@@ -564,6 +566,14 @@ pub static DEFECTS: &[Defect] = &[
         "even to look for a mask memory for a copy of it is needed: without it a DELETE does not find its network route, which stays on that CPU, with the address gone",
         "ours: the search needs no copy",
     ),
+    d(
+        "create-unserialized",
+        "race",
+        Preemption,
+        "sys/net/if.c:if_clone_create; sys/net/tap/if_tap.c:tapopen; sys/net/tun/if_tun.c:tunopen",
+        "two creators of one interface find none, sleep for memory, and each attaches one; gif's cloner asserts that its bit was clear",
+        "ours: the control token is taken",
+    ),
     hypothesis(
         "c2-no-ifaref-add",
         "missing hold",
@@ -609,6 +619,7 @@ mod tests {
             (C4_TAPCLOSE_ZEROES, "c4-tapclose-zeroes"),
             (REXMT_OUTSIDE_TCP_THREAD, "rexmt-outside-tcp-thread"),
             (RTSOCK_UNSERIALIZED, "rtsock-unserialized"),
+            (CREATE_UNSERIALIZED, "create-unserialized"),
             (C5_WRONG_CPU, "c5-wrong-cpu"),
         ] {
             assert_eq!(DEFECTS[bit as usize].id, id);

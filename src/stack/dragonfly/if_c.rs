@@ -11,6 +11,7 @@ use super::route::{Req, rn_walktree, rtrequest_delete};
 use super::{EINVAL, EIO, ENXIO, if_spppsubr, if_tun};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
+use crate::shadow::FaultKind;
 
 const FILE: &str = "sys/net/if.c";
 
@@ -60,6 +61,10 @@ pub fn if_attach(k: &K, name: u8, driver: Driver, flags: u16) -> IfId {
     i.tun_dstaddr.set(false);
     i.if_addrhead.init();
     i.if_link.zero();
+    let other = ifunit(k, name);
+    if !other.is_null() {
+        k.violate(&super::invariants::ONE_NAME, ObjRef::of(ifp), ObjRef::of(other), [0, 0]);
+    }
     k.st.ifnet.insert_tail(ifp, |i| &k[i].if_link);
     let index = k.st.if_index.get() + 1;
     if index as usize >= k.st.ifindex2ifnet.len() {
@@ -138,7 +143,7 @@ pub async fn if_detach(k: &K, ifp: IfId) {
         st.if_index.dec();
     }
     if !st.ifnet.remove(ifp, |i| &k[i].if_link) {
-        k.kernel_fault(crate::shadow::FaultKind::Null, ObjRef::of(ifp), "*ifp->if_link.tqe_prev");
+        k.kernel_fault(FaultKind::Null, ObjRef::of(ifp), "*ifp->if_link.tqe_prev");
     }
     k.crit_exit();
     super::invariants::check_detached(k, ifp);
@@ -421,20 +426,26 @@ pub async fn ifioctl_flags(k: &K, name: u8, up: Option<bool>) -> i32 {
     0
 }
 
-/// `ifioctl(SIOCIFCREATE)`, `if_clone_create`: gif is the cloner.
+/// `ifioctl(SIOCIFCREATE)`, `if_clone_create`: gif is the cloner. It looks for the name once,
+/// before it sleeps.
 pub async fn if_clone_create(k: &K, name: u8) -> i32 {
     let _f = k.frame(&Func { name: "if_clone_create", file: FILE });
-    control_enter(k, Some(d::DETACH_UNSERIALIZED)).await;
+    control_enter(k, Some(d::CREATE_UNSERIALIZED)).await;
     let error = if !ifunit(k, name).is_null() {
         super::EEXIST
     } else {
         k.yield_at("gif_clone_create:kmalloc").await;
-        if ifunit(k, name).is_null() {
-            if_attach(k, name, Driver::Gif, IFF_POINTOPOINT | IFF_MULTICAST);
-            0
-        } else {
-            super::EEXIST
+        let taken = !ifunit(k, name).is_null();
+        let ifp = if_attach(k, name, Driver::Gif, IFF_POINTOPOINT | IFF_MULTICAST);
+        if taken {
+            // ifc_units has a bit for each interface of a cloner.
+            k.kernel_fault(
+                FaultKind::Assert("if_clone_create: bit is already set"),
+                ObjRef::of(ifp),
+                "ifc->ifc_units",
+            );
         }
+        0
     };
     control_exit(k);
     error

@@ -14,17 +14,14 @@ use crate::kern::trace::Func;
 
 const FILE: &str = "sys/net/tap/if_tap.c";
 
-/// `tapopen`.
+/// `tapopen`: it looks for the interface once, before tapcreate sleeps.
 pub async fn tapopen(k: &K, name: u8) -> i32 {
     let _f = k.frame(&Func { name: "tapopen", file: FILE });
-    control_enter(k, Some(d::CLOSE_UNSERIALIZED)).await;
+    control_enter(k, Some(d::CREATE_UNSERIALIZED)).await;
     let mut ifp = ifunit(k, name);
     if ifp.is_null() {
         k.yield_at("tapcreate:MALLOC").await;
-        ifp = ifunit(k, name);
-        if ifp.is_null() {
-            ifp = if_attach(k, name, Driver::Tap, IFF_BROADCAST | IFF_MULTICAST);
-        }
+        ifp = if_attach(k, name, Driver::Tap, IFF_BROADCAST | IFF_MULTICAST);
     }
     let error = if ifp.is_null() {
         ENXIO
@@ -131,7 +128,10 @@ pub async fn tapmodevent_unload(k: &K) -> i32 {
         return EBUSY;
     }
     for name in 0..NIFS as u8 {
-        if let Some(ifp) = tap(name) {
+        // Of a name that two openers have made there are two.
+        while k.fuel()
+            && let Some(ifp) = tap(name)
+        {
             ether_ifdetach(k, ifp).await;
         }
     }

@@ -12,17 +12,14 @@ use crate::kern::trace::Func;
 
 const FILE: &str = "sys/net/tun/if_tun.c";
 
-/// `tunopen`.
+/// `tunopen`: it looks for the interface once, before tuncreate sleeps.
 pub async fn tunopen(k: &K, name: u8) -> i32 {
     let _f = k.frame(&Func { name: "tunopen", file: FILE });
-    control_enter(k, Some(d::CLOSE_UNSERIALIZED)).await;
+    control_enter(k, Some(d::CREATE_UNSERIALIZED)).await;
     let mut ifp = ifunit(k, name);
     if ifp.is_null() {
         k.yield_at("tuncreate:MALLOC").await;
-        ifp = ifunit(k, name);
-        if ifp.is_null() {
-            ifp = if_attach(k, name, Driver::Tun, IFF_POINTOPOINT | IFF_MULTICAST);
-        }
+        ifp = if_attach(k, name, Driver::Tun, IFF_POINTOPOINT | IFF_MULTICAST);
     }
     let error = if ifp.is_null() {
         ENXIO

@@ -1,4 +1,5 @@
-//! The invariants I1 to I18 of `dragonfly-2007`, by name, with what each of them says.
+//! The invariants I1 to I18 of `dragonfly-2007`, and two of no number, by name, with what each
+//! of them says.
 //!
 //! When they are looked at, and by whom, is in [`invariants`](super::invariants).
 
@@ -92,6 +93,8 @@ pub static I17_EDITS: Rule = Rule::new(
 /// I18, a warning: 2007 does it everywhere.
 pub static I18_BARE_ACROSS_YIELD: Rule =
     Rule::warning("I18-bare-across-yield", "no ia pointer crosses a yield without a reference");
+/// Two creators.
+pub static ONE_NAME: Rule = Rule::new("one-name", "no two interfaces have the same name");
 /// The end of a run.
 pub static LEAK_AT_END: Rule =
     Rule::new("leak-at-end", "when everything is closed, deleted and detached, nothing is left");
@@ -121,5 +124,6 @@ pub static ALL: &[&Rule] = &[
     &I17_SERIALIZER,
     &I17_EDITS,
     &I18_BARE_ACROSS_YIELD,
+    &ONE_NAME,
     &LEAK_AT_END,
 ];
