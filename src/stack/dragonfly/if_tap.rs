@@ -18,10 +18,18 @@ const FILE: &str = "sys/net/tap/if_tap.c";
 pub async fn tapopen(k: &K, name: u8) -> i32 {
     let _f = k.frame(&Func { name: "tapopen", file: FILE });
     control_enter(k, Some(d::CREATE_UNSERIALIZED)).await;
+    if k.st.tap_unloading.get() {
+        // dev_ops_remove: the device has nothing behind it.
+        control_exit(k);
+        return ENXIO;
+    }
     let mut ifp = ifunit(k, name);
     if ifp.is_null() {
         k.yield_at("tapcreate:MALLOC").await;
         ifp = if_attach(k, name, Driver::Tap, IFF_BROADCAST | IFF_MULTICAST);
+    } else {
+        let _ifp = k.hold(ObjRef::of(ifp), false);
+        k.yield_at("tapopen:ifnet_attach_event").await;
     }
     let error = if ifp.is_null() {
         ENXIO
@@ -115,7 +123,8 @@ async fn if_purgeaddrs_nolink(k: &K, ifp: IfId) {
     }
 }
 
-/// `tapmodevent(MOD_UNLOAD)`: EBUSY while one is open, else all of them go.
+/// `tapmodevent(MOD_UNLOAD)`: EBUSY while one is open, else all of them go, and meanwhile no
+/// device is opened. The next open after that finds the module loaded again.
 pub async fn tapmodevent_unload(k: &K) -> i32 {
     let _f = k.frame(&Func { name: "tapmodevent", file: FILE });
     control_enter(k, Some(d::DETACH_UNSERIALIZED)).await;
@@ -127,6 +136,7 @@ pub async fn tapmodevent_unload(k: &K) -> i32 {
         control_exit(k);
         return EBUSY;
     }
+    k.st.tap_unloading.set(true);
     for name in 0..NIFS as u8 {
         // Of a name that two openers have made there are two.
         while k.fuel()
@@ -135,6 +145,7 @@ pub async fn tapmodevent_unload(k: &K) -> i32 {
             ether_ifdetach(k, ifp).await;
         }
     }
+    k.st.tap_unloading.set(false);
     control_exit(k);
     0
 }

@@ -187,6 +187,8 @@ pub struct Globals {
     pub netisr: [[F<Packet>; ip_input::QUEUE]; 3],
     /// The pcb of each socket slot.
     pub pcbs: [F<InpId>; NPCBS],
+    /// tapmodevent has removed `tap_ops`.
+    pub tap_unloading: F<bool>,
     /// LCP is open.
     pub lcp_open: F<bool>,
     /// IPCP is open.
