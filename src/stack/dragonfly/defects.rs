@@ -290,7 +290,7 @@ pub static DEFECTS: &[Defect] = &[
         Sequence,
         "sys/net/tun/if_tun.c:tunclose",
         "W10: tunclose calls if_down and rtinit while it holds the serializer",
-        "ours: the serializer is held around the flags alone",
+        "ours: the serializer is not held there",
     ),
     d(
         "w15-ifdetach-ncpus2",
@@ -378,7 +378,7 @@ pub static DEFECTS: &[Defect] = &[
         Sequence,
         "sys/net/tap/if_tap.c:tapclose",
         "C4: closing the device zeroes its addresses in place; the ia stays on every list with family 0",
-        "upstream (c727e14292): the addresses are deleted",
+        "ours, after c727e14292, which does so in any case: the addresses are deleted",
     ),
     Defect {
         id: "ifdetach-generic-unlink",
@@ -491,7 +491,7 @@ pub static DEFECTS: &[Defect] = &[
         "timer",
         Preemption,
         "sys/netinet/tcp_timer.c:tcp_timer_rexmt",
-        "the retransmit timer blocks in in_losing in softclock; a close in the tcp thread frees the pcb meanwhile",
+        "the retransmit timer blocks in softclock, here in in_losing alone; a close in the tcp thread frees the pcb meanwhile",
         "ours: the handler runs in the tcp thread of the connection",
     ),
     d(

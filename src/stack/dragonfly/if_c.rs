@@ -238,6 +238,8 @@ pub fn ifa_ifwithnet(k: &K, addr: Sin) -> IfaId {
                         return i;
                     }
                 } else if let Some(m) = load_sa(k, k[i].ifa_netmask.get(), "ifa->ifa_netmask")
+                    // A link-level mask covers the name, which no request has.
+                    && addr.family != AF_LINK
                     && (a.addr ^ addr.addr) & m.addr == 0
                     && (maybe.is_null() || m.addr > maybe_mask)
                 {

@@ -219,7 +219,7 @@ fn arp_update_oncpu(k: &K, addr: u32) -> bool {
     if let Gateway::Link(i, _) = r.rt_gateway.get() {
         r.rt_gateway.set(Gateway::Link(i, true));
     }
-    if r.rmx_expire.get() != 0 || r.rt_flags.get() & RTF_STATIC == 0 {
+    if r.rmx_expire.get() != 0 {
         r.rmx_expire.set(k.now() + ARPT_KEEP);
     }
     true

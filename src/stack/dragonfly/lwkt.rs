@@ -160,15 +160,9 @@ pub async fn netmsg_service_sync(k: &K) {
     check_domsg(k);
     for cpu in 0..k.ncpus() {
         k.yield_at("netmsg_service_sync").await;
-        // A netisr thread that calls this serves its own queue next.
-        let own = k.owns(cpu_portfn(cpu));
-        if !own {
-            k.lock(cpu_portfn(cpu)).await;
-        }
+        k.lock(cpu_portfn(cpu)).await;
         super::ip_input::drain_queue(k, cpu);
-        if !own {
-            k.unlock(cpu_portfn(cpu));
-        }
+        k.unlock(cpu_portfn(cpu));
     }
 }
 

@@ -242,7 +242,7 @@ pub enum Gateway {
 pub struct Rtentry {
     /// `rt_key`: the masked destination.
     pub rt_key: F<u32>,
-    /// `rt_mask` as a prefix length; 32 for a host route, which has none.
+    /// `rt_mask` as a prefix length; [`HOST`](super::radix::HOST) for a host route, which has none.
     pub plen: F<u8>,
     /// `rt_flags`.
     pub rt_flags: F<u32>,

@@ -135,8 +135,9 @@ pub fn rn_walktree(k: &K, cpu: usize, f: impl FnMut(&K, RtId)) {
     walk(k, cpu, |_| true, f);
 }
 
-/// `rn_walktree_from`: the routes below `key`/`plen`. It starts again after each call
-/// from what is there then, which the callers rely on.
+/// `rn_walktree_from`: the routes below `key`/`plen`. The original finds the next leaf before
+/// the call, as in [`rn_walktree`]; this looks for it afterwards, which is the same, for what is
+/// called deletes no route but the one that it is given.
 pub fn rn_walktree_from(k: &K, cpu: usize, key: u32, plen: u8, mut f: impl FnMut(&K, RtId)) {
     let m = mask(plen);
     let mut after: Option<(u32, u8)> = None;
