@@ -486,6 +486,12 @@ const AT_ONCE: &[Corruption] = &[
         check_op(&w.k, &op("SIOCAIFADDR_IN6 tun0 2001:db8:1::1"), Some(0));
     }),
     (&inv::NOT_REPORTED, [ANY, 0], |w| {
+        // It is freed after a grace period, and off its lists.
+        let k = &w.k;
+        assert!(k[w.ep].if_addrhead.remove(w.a4, |i| &k[i].ifa_link));
+        inv::after_no_change(k, &op("SIOCAIFADDR epair0a 10.0.0.1"), 0);
+    }),
+    (&inv::NOT_REPORTED, [ANY, 0], |w| {
         // Nor is it when the operation has changed nothing.
         inv::after_no_change(&w.k, &op("SIOCAIFADDR epair0a 10.0.0.2"), 0);
     }),

@@ -31,7 +31,7 @@ use super::{
 
 /// Which programs a seed means: the same ones only under the same number. Raised with every
 /// change of the programs of a seed; 1 was before programs had many preemptions.
-pub const WALK: u32 = 2;
+pub const WALK: u32 = 3;
 
 /// Small random numbers out of a source of random bits.
 ///

@@ -563,7 +563,7 @@ pub static DEFECTS: &[Defect] = &[
         "error path",
         Fault,
         "sys/net/radix.c:rn_addmask (from rn_delete, rn_lookup)",
-        "even to look for a mask memory for a copy of it is needed: without it a DELETE does not find its network route, which stays on that CPU, with the address gone",
+        "even to look for a mask memory for a copy of it is needed: without it a DELETE does not find its network route, which stays while IFA_ROUTE goes, and the address too when the shortage lasts",
         "ours: the search needs no copy",
     ),
     d(
@@ -571,7 +571,7 @@ pub static DEFECTS: &[Defect] = &[
         "race",
         Preemption,
         "sys/net/if.c:if_clone_create; sys/net/tap/if_tap.c:tapopen; sys/net/tun/if_tun.c:tunopen",
-        "two creators of one interface find none, sleep for memory, and each attaches one; gif's cloner asserts that its bit was clear",
+        "two creators of one interface find none, sleep for memory, and each attaches one; gif's cloner asserts that its bit was clear. A tap that is opened again sleeps in event handlers before it counts, and its module is unloaded meanwhile",
         "ours: the control token is taken",
     ),
     hypothesis(

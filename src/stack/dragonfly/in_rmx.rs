@@ -18,7 +18,7 @@ pub const RTQ_REALLYOLD: u64 = 60 * 60 * 1000;
 /// `rtq_timeout`: in_rtqtimo runs no less often, ms.
 pub const RTQ_TIMEOUT: u64 = 10 * 60 * 1000;
 
-/// `in_addroute`: false when the tree has that key already.
+/// `in_addroute`: false when the tree has that key already, or there is no memory for its mask.
 pub fn in_addroute(k: &K, cpu: usize, rt: RtId) -> bool {
     let _f = k.frame(&Func { name: "in_addroute", file: FILE });
     let r = &k[rt];

@@ -15,7 +15,7 @@
 //! | [`in_c`] | `netinet/in.c` |
 //! | [`in_rmx`] | `netinet/in_rmx.c` |
 //! | [`route`], [`radix`], [`rtsock`] | `net/route.c`, `net/radix.c`, `net/rtsock.c` |
-//! | [`raw_ip`] | `netinet/raw_ip.c` |
+//! | [`raw_ip`] | `netinet/raw_ip.c`, `kern/uipc_domain.c` |
 //! | [`if_ether`] | `netinet/if_ether.c` |
 //! | [`in_pcb`], [`tcp`], [`udp_usrreq`] | `netinet/in_pcb.c`, `tcp_*.c`, `udp_usrreq.c` |
 //! | [`ip_icmp`], [`ip_input`], [`ip_output`], [`ip_flow`] | `netinet/ip_*.c` |

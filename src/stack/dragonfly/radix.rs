@@ -67,7 +67,8 @@ fn rn_searchmask(k: &K, plen: u8) -> bool {
 }
 
 /// `rn_lookup`: the route of exactly this key and prefix length, unless there is no memory for
-/// its mask.
+/// its mask. Of a host the original takes the first leaf of its key, as [`rn_delete`]; who asks
+/// for one here has no network route of that length.
 pub fn rn_lookup(k: &K, cpu: usize, key: u32, plen: u8) -> RtId {
     if rn_searchmask(k, plen) { rn_find(k, cpu, key, plen) } else { RtId::NULL }
 }

@@ -26,6 +26,7 @@ pub enum Prc {
 /// `pfctlinput`: each protocol in the order of `inetsw`. TCP, between the two that are here,
 /// has no error for any of these and returns before it looks at the address.
 pub async fn pfctlinput(k: &K, cmd: Prc, sa: Sa) {
+    let _f = k.frame(&Func { name: "pfctlinput", file: "sys/kern/uipc_domain.c" });
     udp_ctlinput(k, cmd, sa);
     rip_ctlinput(k, cmd, sa).await;
 }

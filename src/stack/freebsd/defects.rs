@@ -157,7 +157,7 @@ pub static DEFECTS: &[Defect] = &[
         needs: 0,
         source: "sys/netinet6/in6.c:in6_domifdetach",
         what: "D, R1: in6_ifextra is freed at once, while readers that found the interface before its routes went still follow if_afdata",
-        repair: "upstream (D54728, F2): freed together with the ifnet, in if_free_deferred",
+        repair: "upstream (D54728, F2): freed together with the ifnet, in if_free_deferred; ours: nothing is linked into its table any more",
     },
     Defect {
         id: "fib-gateway-delete-delayed",
@@ -427,7 +427,7 @@ pub static DEFECTS: &[Defect] = &[
         needs: 0,
         source: "sys/netinet/in.c:in_domifdetach",
         what: "IPv4's D: in_ifinfo and the ARP table in it are freed at once, while readers that found the interface before its methods died still follow if_afdata",
-        repair: "ours (as F2): freed together with the ifnet, in if_free_deferred",
+        repair: "ours (as F2): freed together with the ifnet, in if_free_deferred; nothing is linked into its table any more",
     },
     Defect {
         id: "in-aifaddr-rollback",
@@ -641,7 +641,7 @@ pub static DEFECTS: &[Defect] = &[
     },
     Defect {
         id: "dad-stop-sleeps",
-        class: "sleep in epoch",
+        class: "sleep where prohibited",
         kind: Kind::WayIn,
         reach: Reach::Steps,
         needs: 0,

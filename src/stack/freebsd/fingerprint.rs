@@ -418,6 +418,9 @@ pub fn fingerprint(k: &K) -> u64 {
             w.ptr(&st.rts, slot.get());
         }
         w.put(u64::MAX);
+        let masks = st.rnh_masks[af].get();
+        w.put(masks as u64);
+        w.put((masks >> 64) as u64);
         w.bits(&[st.rnh_gen[af].get() == st.rnh_gen_rib[af].get()]);
         for fd in &st.rnh_subscribers[af] {
             w.ptr(&st.fds, fd.get());

@@ -318,6 +318,7 @@ pub async fn lltable_prefix_free(k: &K, af: Af, addr: Addr, bits: u8, is_static:
 /// The interface's own entry for one of its addresses: `arp_add_ifa_lle`'s and
 /// `nd6_add_ifa_lle`'s work.
 pub async fn lltable_add_ifa(k: &K, ifp: IfId, af: Af, addr: Addr) -> i32 {
+    // LLTABLE(ifp), LLTABLE6(ifp), of which it is an entry.
     let _ = lltable(k, ifp, af);
     let lle = lltable_alloc_entry(k, ifp, af, addr, true);
     if lle.is_null() {

@@ -373,7 +373,7 @@ async fn in_scrubprefixlle(k: &K, ia: IfaId, all: bool, is_static: bool) {
 
 /// The address that a prefix route can be moved to, with a reference: it shares the
 /// prefix, its interface is up, and it does not have the route.
-async fn prefix_heir(k: &K, target: IfaId, prefix: Prefix) -> IfaId {
+async fn prefix_heir(k: &K, prefix: Prefix) -> IfaId {
     net_epoch_enter(k);
     let mut ia = k.st.v_in_ifaddrhead.first.get();
     while !ia.is_null() && k.fuel() {
@@ -382,8 +382,8 @@ async fn prefix_heir(k: &K, target: IfaId, prefix: Prefix) -> IfaId {
             && k[ifp].if_flags.get() & IFF_UP != 0
             && k[ia].ifa_flags.get() & IFA_ROUTE == 0
             && (!dying(k, ifp) || k.on(d::SCRUBPREFIX_MOVES_TO_DYING));
-        // The original does not ask: the target has the flag, unless somebody has cleared it.
-        if heir && (ia != target || k.on(d::IN_IFNET_EVENT_UNSERIALIZED)) {
+        // The target itself, if somebody has cleared its flag: the original does not ask.
+        if heir {
             let _ia = k.hold(ObjRef::of(ia), false);
             k.yield_at("in_scrubprefix:ifa_ref").await;
             ifa_ref(k, ia);
@@ -439,7 +439,7 @@ async fn in_scrubprefix(k: &K, target: IfaId, is_static: bool, loopback: bool, m
         return 0;
     }
     k.yield_at("in_scrubprefix:in_ifaddrhead").await;
-    let heir = if moves { prefix_heir(k, target, prefix).await } else { IfaId::NULL };
+    let heir = if moves { prefix_heir(k, prefix).await } else { IfaId::NULL };
     if heir.is_null() {
         in_scrubprefixlle(k, target, true, is_static).await;
         k.yield_at("in_scrubprefix:delete").await;

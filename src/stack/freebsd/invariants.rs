@@ -11,7 +11,7 @@
 //!   ([`detached`]), when `if_afdata` is followed ([`check_afdata_use`]).
 //!
 //! The rest of I14, and I21, are rules of the substrate: `freed-in-hands`, `epoch-misuse`,
-//! `sleep-in-epoch`, `lock-order`, `lock-misuse`.
+//! `sleep-in-epoch`, `sleep-prohibited`, `lock-order`, `lock-misuse`.
 
 use super::holders::{for_holders, id};
 use super::in6_c::in6_setscope;
@@ -184,8 +184,11 @@ fn reported(k: &K, op: &Op) {
     let named = |n: &Ifnet| n.name.get() == name && n.if_flags.get() & IFF_DYING == 0;
     let there = k.st.ifnets.iter().find(|(_, n)| named(n)).is_some_and(|(ifp, _)| {
         let addr = if af == Af::Inet6 { in6_setscope(k, addr, ifp) } else { addr };
-        let is_it = |a: &Ifaddr| a.ifa_ifp.get() == ifp && a.addr.get() == addr;
-        k.st.ifas.iter().any(|(_, a)| a.af.get() == af && is_it(a))
+        let first = k.st.ifnets.raw(ifp).if_addrhead.first.get();
+        chain(first, |i| k.st.ifas.raw(i).ifa_link.next.get()).any(|i| {
+            let a = k.st.ifas.raw(i);
+            a.af.get() == af && a.addr.get() == addr
+        })
     });
     if !there {
         k.violate(&NOT_REPORTED, NONE, NONE, [u32::from(name), af.index() as u32]);

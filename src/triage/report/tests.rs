@@ -56,6 +56,16 @@ fn the_kernel_layer_says_when_the_kernel_would_have_noticed() {
 }
 
 #[test]
+fn a_report_warns_where_somebody_waits_for_a_lock_that_a_repair_has_added() {
+    let grows = "make d1\ngrow d1  fail @1\n";
+    let waits = "make d0\ndrop d0  preempt carton_drop:unlink#1 for 1\nuse d0\n";
+    let with = reported(&format!("{waits}{grows}"), "grow-rollback-twice").to_string();
+    assert!(with.contains("\ncaution:   somebody waits for the cupboard, "), "{with}");
+    let without = reported(grows, "grow-rollback-twice").to_string();
+    assert!(!without.contains("caution:"), "{without}");
+}
+
+#[test]
 fn a_report_is_a_function_of_program_and_defects() {
     let [a, b] = [(); 2].map(|()| reported(RACE, "as-reported").to_string());
     assert_eq!(a, b);
