@@ -28,20 +28,17 @@ pub async fn icmp_redirect(k: &K, dst: u32, gateway: u32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::super::Dragonfly;
+    use super::super::testing::program;
     use crate::kern::Kernel;
     use crate::kern::exec::{Config, run_to_rest};
-    use crate::program::text;
-    use crate::stack::Stack;
 
     #[test]
     fn a_redirect_takes_the_route_of_udp_connections_to_that_host_and_of_nobody_else() {
         let lines = "SIOCAIFADDR em0 10.0.0.1\nroute_add 10.0.1.0/24 via 10.0.0.2\n\
             tcp_connect tcp0 10.0.1.1\nudp_connect udp0 10.0.1.1\nudp_connect udp1 10.0.1.2\n";
         let cached = |last: &str| {
-            let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus 2\n{lines}{last}");
-            let p = text::parse(&[Dragonfly::grammar()], &text).unwrap();
             let mut k = Kernel::<Dragonfly>::new();
-            run_to_rest(&mut k, &p, Config::default());
+            run_to_rest(&mut k, &program(2, &format!("{lines}{last}")), Config::default());
             assert!(k.violation().is_none());
             [0, 2, 3].map(|name: usize| !k[k.st.pcbs[name].get()].ro_rt.get().is_null())
         };

@@ -47,22 +47,14 @@ pub fn output_along(k: &K, rt: RtId, dst: u32) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Dragonfly;
-    use crate::kern::Kernel;
-    use crate::kern::exec::{Config, run};
+    use super::super::testing::trace_of;
     use crate::kern::trace::What;
-    use crate::program::text;
-    use crate::stack::Stack;
 
     /// What the last operation of a clean run returns.
     fn errno(lines: &str) -> i32 {
-        let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus 1\n{lines}\n");
-        let p = text::parse(&[Dragonfly::grammar()], &text).unwrap();
-        let mut k = Kernel::<Dragonfly>::new();
-        let outcome = run(&mut k, &p, Config { record: true, ..Config::default() });
-        assert!(outcome.clean() && outcome.unreached.is_empty());
-        let events = outcome.trace.unwrap().events;
-        let mut done = events.iter().filter(|e| usize::from(e.account) + 1 == p.ops.len());
+        let last = lines.lines().count() - 1;
+        let events = trace_of(1, lines).events;
+        let mut done = events.iter().filter(|e| usize::from(e.account) == last);
         done.find_map(|e| if let What::Done(errno) = e.what { Some(errno) } else { None }).unwrap()
     }
 

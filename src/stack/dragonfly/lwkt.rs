@@ -317,23 +317,13 @@ pub fn ifafree_list(k: &K, ifa: IfaId) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Dragonfly;
+    use super::super::testing::trace_of;
     use super::*;
-    use crate::kern::Kernel;
-    use crate::kern::exec::{Config, run};
     use crate::kern::trace::Event;
-    use crate::program::text;
-    use crate::stack::Stack;
 
-    /// What the operations of a clean recorded run on three CPUs leave.
+    /// What the operations leave, on three CPUs.
     fn events(lines: &str) -> Vec<Event> {
-        let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus 3\n{lines}\n");
-        let p = text::parse(&[Dragonfly::grammar()], &text).unwrap();
-        let mut k = Kernel::<Dragonfly>::new();
-        let outcome = run(&mut k, &p, Config { record: true, ..Config::default() });
-        assert!(outcome.clean() && outcome.unreached.is_empty(), "{outcome:?}");
-        let all = outcome.trace.unwrap().events;
-        all.into_iter().filter(|e| e.account != u8::MAX).collect()
+        trace_of(3, lines).events.into_iter().filter(|e| e.account != u8::MAX).collect()
     }
 
     /// What happens to ports, and where their threads begin and end to serve: in order.

@@ -52,6 +52,8 @@ pub mod rtsock;
 pub mod rules;
 pub mod softclock;
 pub mod tcp;
+#[cfg(test)]
+mod testing;
 pub mod udp_usrreq;
 pub mod verbs;
 

@@ -114,25 +114,12 @@ pub async fn leap(k: &K, ms: u64) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Dragonfly;
-    use crate::kern::Kernel;
-    use crate::kern::exec::{Config, run};
-    use crate::kern::trace::{Event, Trace, What};
-    use crate::program::text;
-    use crate::stack::Stack;
-
-    fn trace_of(lines: &str) -> Trace {
-        let text = format!("# ifscrub 1\nkernel dragonfly-2007\nncpus 2\n{lines}\n");
-        let p = text::parse(&[Dragonfly::grammar()], &text).unwrap();
-        let mut k = Kernel::<Dragonfly>::new();
-        let outcome = run(&mut k, &p, Config { record: true, ..Config::default() });
-        assert!(outcome.clean() && outcome.unreached.is_empty());
-        *outcome.trace.unwrap()
-    }
+    use super::super::testing::trace_of;
+    use crate::kern::trace::{Event, What};
 
     /// What the end of a run does: `cpu: function`, and `cpu: a route goes`.
     fn end_of(lines: &str) -> Vec<String> {
-        let trace = trace_of(lines);
+        let trace = trace_of(2, lines);
         let end = trace.events.iter().filter(|e| e.account == u8::MAX);
         end.filter_map(|e| match e.what {
             What::Enter(f) => Some(format!("{}: {}", e.cpu, f.name)),
@@ -153,10 +140,13 @@ mod tests {
     fn a_pcb_in_the_memory_of_one_whose_timer_is_on_its_way_has_a_timer_of_its_own() {
         // How often tcp_timer_rexmt is entered.
         let fired = |disturbed: &str| {
-            let trace = trace_of(&format!(
-                "SIOCSIFADDR em0 10.0.0.1\ntcp_connect tcp0 10.0.0.2\nrexmt tcp0{disturbed}\n\
+            let trace = trace_of(
+                2,
+                &format!(
+                    "SIOCSIFADDR em0 10.0.0.1\ntcp_connect tcp0 10.0.0.2\nrexmt tcp0{disturbed}\n\
                  tcp_close tcp0\ntcp_connect tcp0 10.0.0.2\nadvance 1h"
-            ));
+                ),
+            );
             let entered =
                 |e: &&Event| matches!(e.what, What::Enter(f) if f.name == "tcp_timer_rexmt");
             trace.events.iter().filter(entered).count()

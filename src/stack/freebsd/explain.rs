@@ -1,10 +1,10 @@
 //! What the two numbers of a violation mean, rule by rule.
 
 use super::census;
-use super::describe::{IF_FLAGS, flags};
 use super::invariants::{self as inv, Left};
 use super::lists::LIST_NAMES;
 use super::verbs::IFS;
+use super::words::{IF_FLAGS, flags};
 use crate::shadow::{Rule, Violation};
 
 /// What the numbers of a violation of one of this stack's invariants mean.

@@ -15,7 +15,7 @@ use super::if_llatbl;
 use super::in6_ifattach::in6_ifattach;
 use super::in6_mcast::{in6_joingroup, in6_leavegroup};
 use super::locks::{self, IN6_CONTROL, IN6_IFADDR, ND6};
-use super::nd6::{nd_ifinfo, nd6_need_cache};
+use super::nd6::{nd_ifinfo, nd6_add_ifa_lle, nd6_ifdetach, nd6_rem_ifa_lle};
 use super::nd6_nbr::{nd6_dad_start, nd6_dad_stop};
 use super::nd6_rtr::{
     PrefixCtl, nd6_prefix_del, nd6_prefix_lookup, nd6_prefix_ref, nd6_prefix_rele,
@@ -532,27 +532,6 @@ async fn in6_broadcast_ifa(k: &K, ifp: IfId, ifra: Ifra, ia: IfaId) -> i32 {
     0
 }
 
-/// `nd6_add_ifa_lle` (`nd6.c`).
-async fn nd6_add_ifa_lle(k: &K, ia: IfaId) -> i32 {
-    let _f = k.frame(&Func { name: "nd6_add_ifa_lle", file: "sys/netinet6/nd6.c" });
-    let ifp = k[ia].ifa_ifp.get();
-    if !nd6_need_cache(k, ifp) {
-        return 0;
-    }
-    if_llatbl::lltable_add_ifa(k, ifp, Af::Inet6, k[ia].addr.get()).await
-}
-
-/// `nd6_rem_ifa_lle` (`nd6.c`).
-async fn nd6_rem_ifa_lle(k: &K, ia: IfaId, all: bool) {
-    let _f = k.frame(&Func { name: "nd6_rem_ifa_lle", file: "sys/netinet6/nd6.c" });
-    let a = &k[ia];
-    if all {
-        if_llatbl::lltable_prefix_free(k, Af::Inet6, a.addr.get(), a.bits.get(), true).await;
-    } else {
-        if_llatbl::lltable_delete_addr(k, a.ifa_ifp.get(), Af::Inet6, a.addr.get()).await;
-    }
-}
-
 /// `in6_update_ifa_join_mc`: the solicited-node group and all nodes of the link.
 async fn in6_update_ifa_join_mc(k: &K, ifp: IfId, addr: Addr, ia: IfaId) -> i32 {
     let _f = k.frame(&Func { name: "in6_update_ifa_join_mc", file: FILE });
@@ -739,22 +718,6 @@ pub async fn in6_domifdetach(k: &K, ifp: IfId, ext: ExtId) {
             in6_ifextra_free(k, ext);
         }
     }
-}
-
-/// `nd6_ifdetach` (`nd6.c`): stops DAD of what came late.
-async fn nd6_ifdetach(k: &K, ifp: IfId) {
-    let _f = k.frame(&Func { name: "nd6_ifdetach", file: "sys/netinet6/nd6.c" });
-    net_epoch_enter(k);
-    let mut ifa = k[ifp].if_addrhead.first.get();
-    while !ifa.is_null() && k.fuel() {
-        let next = k[ifa].ifa_link.next.get();
-        if k[ifa].af.get() == Af::Inet6 {
-            let _h = k.hold(ObjRef::of(ifa), false);
-            nd6_dad_stop(k, ifa).await;
-        }
-        ifa = next;
-    }
-    net_epoch_exit(k);
 }
 
 /// F1, an epoch callback: readers that may have found the interface before its routes

@@ -28,7 +28,7 @@
 //! | [`ip_output`], [`ip6_output`], [`netisr`] | output, input |
 //! | [`defects`] | what was wrong |
 //! | [`invariants`], [`lists`], [`census`], [`holders`], [`at_rest`] | what must hold |
-//! | [`describe`], [`explain`], [`fingerprint`] | dumps and words for reports; a hash of the state |
+//! | [`describe`], [`explain`], [`words`], [`fingerprint`] | dumps and words for reports; a hash of the state |
 //! | [`verbs`] | the operations |
 
 pub mod at_rest;
@@ -93,6 +93,7 @@ pub mod teardown;
 pub mod udp_usrreq;
 pub mod uma;
 pub mod verbs;
+pub mod words;
 
 pub use verbs::GRAMMAR;
 

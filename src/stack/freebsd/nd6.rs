@@ -11,14 +11,15 @@ use super::if_c::{ifa_free, ifa_try_ref};
 use super::if_ether::EWOULDBLOCK;
 use super::if_llatbl::{
     lla_lookup, lle_free_locked, lle_remref, lle_timer_enter, lle_timer_reset, lle_timer_stop,
-    llentry_free, llt_ifp, lltable, lltable_alloc_entry, lltable_link_entry, lltable_unlink_entry,
+    llentry_free, llt_ifp, lltable, lltable_add_ifa, lltable_alloc_entry, lltable_delete_addr,
+    lltable_link_entry, lltable_prefix_free, lltable_unlink_entry,
 };
 use super::in6_c::{in6_purgeaddr, is_linklocal};
 use super::in6_fib::fib6_lookup;
 use super::invariants;
 use super::ip_output::if_output;
 use super::locks::{self, IN6_CONTROL, IN6_MULTI, ND6, ND6_EXPIRE, ND6_ONLINK};
-use super::nd6_nbr::{nd6_dad_find, nd6_dad_start, nd6_ns_output, would_start};
+use super::nd6_nbr::{nd6_dad_find, nd6_dad_start, nd6_dad_stop, nd6_ns_output, would_start};
 use super::nd6_rtr::{
     Unlinked, defrouter_lookup, defrouter_lookup_locked, defrouter_rele, defrouter_select_fib,
     nd6_defrouter_purge, nd6_defrouter_timer, nd6_prefix_del, nd6_prefix_offlink, nd6_prefix_ref,
@@ -290,6 +291,22 @@ pub fn nd6_timer_idle_until(k: &K) -> u64 {
 
 // ---- the end of an interface -------------------------------------------------------------
 
+/// `nd6_ifdetach`: stops DAD of what came late.
+pub async fn nd6_ifdetach(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "nd6_ifdetach", file: FILE });
+    net_epoch_enter(k);
+    let mut ifa = k[ifp].if_addrhead.first.get();
+    while !ifa.is_null() && k.fuel() {
+        let next = k[ifa].ifa_link.next.get();
+        if k[ifa].af.get() == Af::Inet6 {
+            let _h = k.hold(ObjRef::of(ifa), false);
+            nd6_dad_stop(k, ifa).await;
+        }
+        ifa = next;
+    }
+    net_epoch_exit(k);
+}
+
 /// `nd6_purge`.
 pub async fn nd6_purge(k: &K, ifp: IfId) {
     let _f = k.frame(&Func { name: "nd6_purge", file: FILE });
@@ -347,6 +364,27 @@ pub async fn check_release_defrouter(k: &K, nh: NhId) {
 pub fn nd6_need_cache(k: &K, ifp: IfId) -> bool {
     // IFT_ETHER, IFT_PROPVIRTUAL.
     matches!(k[ifp].driver.get(), Driver::Epair | Driver::Ng)
+}
+
+/// `nd6_add_ifa_lle`.
+pub async fn nd6_add_ifa_lle(k: &K, ia: IfaId) -> i32 {
+    let _f = k.frame(&Func { name: "nd6_add_ifa_lle", file: FILE });
+    let ifp = k[ia].ifa_ifp.get();
+    if !nd6_need_cache(k, ifp) {
+        return 0;
+    }
+    lltable_add_ifa(k, ifp, Af::Inet6, k[ia].addr.get()).await
+}
+
+/// `nd6_rem_ifa_lle`.
+pub async fn nd6_rem_ifa_lle(k: &K, ia: IfaId, all: bool) {
+    let _f = k.frame(&Func { name: "nd6_rem_ifa_lle", file: FILE });
+    let a = &k[ia];
+    if all {
+        lltable_prefix_free(k, Af::Inet6, a.addr.get(), a.bits.get(), true).await;
+    } else {
+        lltable_delete_addr(k, a.ifa_ifp.get(), Af::Inet6, a.addr.get()).await;
+    }
 }
 
 /// `nd6_lookup`.
