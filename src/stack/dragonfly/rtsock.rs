@@ -24,7 +24,8 @@ pub struct RouteReq {
 }
 
 /// `write(2)` on a routing socket: `route_output`, in the thread of netisr_cpu 0
-/// (`cpu0_soport`).
+/// (`cpu0_soport`). The control token, which is ours, comes before that thread: who has the
+/// token waits for the thread in `netmsg_service_sync`.
 pub async fn routing_socket(k: &K, req: Req, callback: Callback, r: RouteReq) -> i32 {
     k.yield_at("route_output:lwkt_domsg").await;
     control_enter(k, Some(d::RTSOCK_UNSERIALIZED)).await;
