@@ -6,7 +6,7 @@ use ifscrub::kern::slab::ObjRef;
 use ifscrub::stack::freebsd::invariants::{self as inv, Left, detached};
 use ifscrub::stack::freebsd::lists::chain;
 use ifscrub::stack::freebsd::objects::*;
-use ifscrub::stack::freebsd::route_tables::rnh_lookup;
+use ifscrub::stack::freebsd::radix::rnh_lookup;
 use ifscrub::stack::freebsd::subr_epoch::net_epoch_enter;
 use support::world_freebsd::*;
 

@@ -164,6 +164,7 @@ fn points_of(g: &Grammar) -> Points {
             named_by: &[
                 ("yield_at(", "yield"),
                 ("ref_first(k, ifp, ", "yield"),
+                ("purge_defrouters(k, ", "yield"),
                 (" dp: ", "yield"),
                 (" nhop: ", "yield"),
                 ("k.fails(", "call"),

@@ -8,7 +8,7 @@ use ifscrub::kern::exec::{Config, run, run_to_rest};
 use ifscrub::program::{Op, Program};
 use ifscrub::shadow::{Rule, Violation};
 use ifscrub::stack::freebsd::objects::*;
-use ifscrub::stack::freebsd::route_tables::rnh_lookup;
+use ifscrub::stack::freebsd::radix::rnh_lookup;
 use ifscrub::stack::freebsd::{Freebsd, K, if_c, uma};
 use ifscrub::stack::{DefectSet, Stack};
 

@@ -2,12 +2,17 @@
 
 use super::K;
 use super::defects as d;
+use super::if_gif::{gif_clone_create, gif_clone_destroy};
+use super::if_var::{ifafree, ifafree_list, ifaref};
 use super::in_c::{self, AliasReq, in_control};
 use super::in_rmx::ncpus2;
 use super::lwkt::*;
+use super::lwkt_serialize::{lwkt_serialize_enter, lwkt_serialize_exit};
+use super::lwkt_thread::lwkt_migratecpu;
+use super::netisr::netmsg_service_sync;
 use super::objects::*;
-use super::raw_ip::{Prc, pfctlinput};
 use super::route::{Req, rn_walktree, rtrequest_delete};
+use super::uipc_domain::{Prc, pfctlinput};
 use super::{EINVAL, EIO, ENXIO, if_spppsubr, if_tun};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
@@ -436,9 +441,7 @@ pub async fn if_clone_create(k: &K, name: u8) -> i32 {
     let error = if !ifunit(k, name).is_null() {
         super::EEXIST
     } else {
-        k.yield_at("gif_clone_create:kmalloc").await;
-        let taken = !ifunit(k, name).is_null();
-        let ifp = if_attach(k, name, Driver::Gif, IFF_POINTOPOINT | IFF_MULTICAST);
+        let (ifp, taken) = gif_clone_create(k, name).await;
         if taken {
             // ifc_units has a bit for each interface of a cloner.
             k.kernel_fault(
@@ -453,7 +456,7 @@ pub async fn if_clone_create(k: &K, name: u8) -> i32 {
     error
 }
 
-/// `ifioctl(SIOCIFDESTROY)`, `if_clone_destroy`, `gif_clone_destroy`.
+/// `ifioctl(SIOCIFDESTROY)`, `if_clone_destroy`: only gif is the cloner's.
 pub async fn if_clone_destroy(k: &K, name: u8) -> i32 {
     let _f = k.frame(&Func { name: "if_clone_destroy", file: FILE });
     control_enter(k, Some(d::DETACH_UNSERIALIZED)).await;
@@ -463,9 +466,7 @@ pub async fn if_clone_destroy(k: &K, name: u8) -> i32 {
     } else if k[ifp].driver.get() != Driver::Gif {
         EINVAL
     } else {
-        let _g = k.frame(&Func { name: "gif_clone_destroy", file: "sys/net/gif/if_gif.c" });
-        if_detach(k, ifp).await;
-        free_ifnet(k, ifp);
+        gif_clone_destroy(k, ifp).await;
         0
     };
     control_exit(k);

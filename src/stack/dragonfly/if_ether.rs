@@ -3,6 +3,7 @@
 use super::K;
 use super::in_c::in_broadcast;
 use super::lwkt::*;
+use super::netisr::cpu_portfn;
 use super::objects::*;
 use super::route::*;
 use super::{EHOSTUNREACH, ESRCH};

@@ -2,10 +2,11 @@
 
 use super::K;
 use super::defects as d;
-use super::drivers::ether_ifdetach;
 use super::if_c::{Cmd, if_attach, if_down, ifunit};
+use super::if_ethersubr::ether_ifdetach;
 use super::in_c::{AliasReq, in_control};
 use super::lwkt::*;
+use super::lwkt_serialize::{lwkt_serialize_enter, lwkt_serialize_exit};
 use super::objects::*;
 use super::route::{Old, Req, rtinit};
 use super::{EBUSY, ENXIO, NIFS};

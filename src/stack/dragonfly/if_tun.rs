@@ -4,6 +4,7 @@ use super::K;
 use super::defects as d;
 use super::if_c::{if_attach, if_down, ifunit};
 use super::lwkt::*;
+use super::lwkt_serialize::{lwkt_serialize_enter, lwkt_serialize_exit};
 use super::objects::*;
 use super::route::{Old, Req, rtinit};
 use super::{EBUSY, ENXIO};

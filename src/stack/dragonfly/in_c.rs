@@ -3,8 +3,10 @@
 use super::K;
 use super::defects as d;
 use super::if_c::{Cmd, if_ioctl};
+use super::if_var::ifafree_list;
 use super::in_rmx::in_ifadown;
 use super::lwkt::*;
+use super::lwkt_serialize::{lwkt_serialize_enter, lwkt_serialize_exit};
 use super::objects::*;
 use super::route::{Old, Req, mask, plen, rtinit};
 use super::{EADDRNOTAVAIL, EDESTADDRREQ, EINVAL, ENOBUFS};

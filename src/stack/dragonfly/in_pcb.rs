@@ -3,6 +3,7 @@
 use super::K;
 use super::defects as d;
 use super::if_c::{ifa_ifwithdstaddr, ifa_ifwithnet};
+use super::lwkt::load_sa;
 use super::objects::*;
 use super::route::*;
 use super::{EADDRNOTAVAIL, NPCBS};
@@ -130,4 +131,16 @@ pub fn in_rtchange(k: &K, inp: InpId) {
         rtfree(k, rt);
         k[inp].ro_rt.set(RtId::NULL);
     }
+}
+
+/// `in_pcbconnect`: the local address, and the peer's.
+pub fn in_pcbconnect(k: &K, inp: InpId, faddr: u32) -> i32 {
+    let (if_sin, faddr) = match in_pcbladdr(k, inp, faddr) {
+        Ok(both) => both,
+        Err(e) => return e,
+    };
+    let Some(laddr) = load_sa(k, if_sin, "if_sin->sin_addr") else { return EADDRNOTAVAIL };
+    k[inp].inp_laddr.set(laddr.addr);
+    k[inp].inp_faddr.set(faddr);
+    0
 }

@@ -4,6 +4,7 @@ use super::K;
 use super::defects as d;
 use super::in_c::in_broadcast;
 use super::lwkt::*;
+use super::lwkt_thread::lwkt_migratecpu;
 use super::objects::*;
 use super::route::*;
 use crate::kern::slab::ObjRef;

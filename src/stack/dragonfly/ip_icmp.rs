@@ -3,9 +3,10 @@
 use super::K;
 use super::defects as d;
 use super::lwkt::*;
+use super::netisr::cpu_portfn;
 use super::objects::{Sa, Sin};
-use super::raw_ip::{Prc, pfctlinput};
 use super::route::rtredirect;
+use super::uipc_domain::{Prc, pfctlinput};
 use crate::kern::trace::Func;
 
 /// `icmp_input`, `case ICMP_REDIRECT`: to `dst` by way of `gateway`, from the current router.

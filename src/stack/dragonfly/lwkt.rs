@@ -1,7 +1,7 @@
-//! LWKT: serializers, message ports, CPU migration, blocking allocation, kfree.
+//! What LWKT comes to here: which locks and threads there are, and what protects what.
 //!
-//! Sources: `sys/kern/lwkt_serialize.c`, `sys/kern/lwkt_msgport.c`,
-//! `sys/kern/lwkt_thread.c`, `sys/kern/kern_slaballoc.c`, `sys/net/netisr.c`.
+//! Source: `sys/kern/lwkt_msgport.c`; serializers are in [`super::lwkt_serialize`], migration
+//! in [`super::lwkt_thread`].
 //!
 //! In 2007 everything here ran under one giant lock that is let go only by blocking, so
 //! these functions are where threads switch: a contended serializer, a message and its
@@ -16,19 +16,22 @@
 use super::K;
 use super::defects as d;
 use super::invariants as inv;
+use super::lwkt_serialize::holds_serializer;
 use super::objects::*;
 use crate::kern::hands::Hold;
 use crate::kern::lock::{LockId, LockInfo, LockKind};
 use crate::kern::record::Frame;
 use crate::kern::slab::{ObjRef, Object};
-use crate::kern::trace::{Func, What};
+use crate::kern::trace::Func;
 use crate::shadow::{FaultKind, rules};
 
 /// The control token: see [`super::defects`].
 pub const TOKEN: LockId = LockId(0);
-const SERIALIZERS: u8 = 1;
+/// The first serializer: they are in the order of the names.
+pub const SERIALIZERS: u8 = 1;
 const RTABLE_PORTS: u8 = SERIALIZERS + super::NIFS as u8;
-const NETISR_PORTS: u8 = RTABLE_PORTS + 3;
+/// The first port of a netisr: they are in the order of the CPUs.
+pub const NETISR_PORTS: u8 = RTABLE_PORTS + 3;
 
 const fn serializer(name: &'static str) -> LockInfo {
     LockInfo { name, kind: LockKind::Serializer, recursive: false, rank: 2, added: false }
@@ -100,33 +103,6 @@ pub fn rtable_portfn(cpu: usize) -> LockId {
     LockId(RTABLE_PORTS + cpu as u8)
 }
 
-/// The port of `netisr_cpu cpu`.
-pub fn cpu_portfn(cpu: usize) -> LockId {
-    LockId(NETISR_PORTS + cpu as u8)
-}
-
-/// `if_serializer`: embedded in the ifnet, hence found by its name.
-pub fn if_serializer(k: &K, ifp: IfId) -> LockId {
-    LockId(SERIALIZERS + k[ifp].name.get())
-}
-
-/// `lwkt_serialize_enter`. `site` names the place of the call.
-pub async fn lwkt_serialize_enter(k: &K, ifp: IfId, site: &'static str) {
-    let _ifp = k.hold(ObjRef::of(ifp), false);
-    k.yield_at(site).await;
-    k.lock(if_serializer(k, ifp)).await;
-}
-
-/// `lwkt_serialize_exit`.
-pub fn lwkt_serialize_exit(k: &K, ifp: IfId) {
-    k.unlock(if_serializer(k, ifp));
-}
-
-/// Whether the current thread holds the serializer of any interface.
-pub fn holds_serializer(k: &K) -> bool {
-    (0..super::NIFS as u8).any(|i| k.owns(LockId(SERIALIZERS + i)))
-}
-
 /// I17, at the sending of a message.
 pub fn check_domsg(k: &K) {
     if k.holds_locks() && holds_serializer(k) {
@@ -142,28 +118,6 @@ pub fn check_edit(k: &K, ifp: IfId, ifa: IfaId) {
         return;
     }
     k.violate(&inv::I17_EDITS, ObjRef::of(ifa), ObjRef::of(ifp), [0, 0]);
-}
-
-/// `lwkt_migratecpu`: nothing when the thread is there already, else it is switched away
-/// from and goes on over there.
-pub async fn lwkt_migratecpu(k: &K, cpu: usize) {
-    if k.mycpuid() != cpu {
-        k.set_cpu(cpu);
-        k.yield_at("lwkt_migratecpu").await;
-    }
-}
-
-/// `netmsg_service_sync`: one message to each netisr thread; what was queued before
-/// has been served when it returns.
-pub async fn netmsg_service_sync(k: &K) {
-    let _f = k.frame(&Func { name: "netmsg_service_sync", file: "sys/net/netisr.c" });
-    check_domsg(k);
-    for cpu in 0..k.ncpus() {
-        k.yield_at("netmsg_service_sync").await;
-        k.lock(cpu_portfn(cpu)).await;
-        super::ip_input::drain_queue(k, cpu);
-        k.unlock(cpu_portfn(cpu));
-    }
 }
 
 /// Takes the control token, unless the defect `outside` keeps this path out of it.
@@ -270,56 +224,12 @@ pub fn ifa_family(k: &K, ifa: IfaId) -> u8 {
     load_sa(k, k[ifa].ifa_addr.get(), "ifa->ifa_addr->sa_family").map_or(AF_UNSPEC, |s| s.family)
 }
 
-/// `kfree(ifa, M_IFADDR)`, with the books' checks I3 and I4.
-pub fn kfree_ifaddr(k: &K, ifa: IfaId) {
-    let obj = ObjRef::of(ifa);
-    if !k.st.ifa.is_live(ifa) {
-        k.violate(&rules::DOUBLE_FREE, obj, ObjRef::NONE, [0, 0]);
-        return;
-    }
-    k.record(|| What::Free(obj));
-    inv::check_free_ifaddr(k, ifa);
-    k.check_hands(obj);
-    k.st.ifa.free(ifa);
-}
-
-/// `IFAREF`.
-#[track_caller]
-pub fn ifaref(k: &K, ifa: IfaId) {
-    let n = k[ifa].ifa_refcnt.inc();
-    k.record_ref(ObjRef::of(ifa), 1, n);
-    if n == 0 {
-        k.violate(&inv::I1_COUNT, ObjRef::of(ifa), ObjRef::NONE, [n, 0]);
-    }
-}
-
-/// `IFAFREE`.
-#[track_caller]
-pub fn ifafree(k: &K, ifa: IfaId) {
-    let n = k[ifa].ifa_refcnt.get();
-    if n == 0 {
-        k.record_ref(ObjRef::of(ifa), -1, u32::MAX);
-        kfree_ifaddr(k, ifa);
-    } else {
-        k[ifa].ifa_refcnt.dec();
-        k.record_ref(ObjRef::of(ifa), -1, n - 1);
-    }
-}
-
-/// The `IFAFREE` that gives up the lists' implicit reference.
-#[track_caller]
-pub fn ifafree_list(k: &K, ifa: IfaId) {
-    if k.st.ifa.is_live(ifa) {
-        k[ifa].implicit.set(false);
-    }
-    ifafree(k, ifa);
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::netisr::cpu_portfn;
     use super::super::testing::trace_of;
     use super::*;
-    use crate::kern::trace::Event;
+    use crate::kern::trace::{Event, What};
 
     /// What the operations leave, on three CPUs.
     fn events(lines: &str) -> Vec<Event> {

@@ -10,17 +10,19 @@
 //! | file | mirrors |
 //! | --- | --- |
 //! | [`objects`] | `net/if_var.h`, `netinet/in_var.h`, `net/route.h`, ... |
-//! | [`lwkt`] | `kern/lwkt_*.c`, `kern/kern_slaballoc.c`, `net/netisr.c` |
-//! | [`if_c`] | `net/if.c` |
+//! | [`lwkt`] | which locks and threads there are |
+//! | [`lwkt_serialize`], [`lwkt_thread`], [`kern_slaballoc`] | `kern/lwkt_*.c`, `kern/kern_slaballoc.c` |
+//! | [`netisr`] | `net/netisr.c` |
+//! | [`if_c`], [`if_var`] | `net/if.c`, `net/if_var.h` |
 //! | [`in_c`] | `netinet/in.c` |
 //! | [`in_rmx`] | `netinet/in_rmx.c` |
 //! | [`route`], [`radix`], [`rtsock`] | `net/route.c`, `net/radix.c`, `net/rtsock.c` |
-//! | [`raw_ip`] | `netinet/raw_ip.c`, `kern/uipc_domain.c` |
+//! | [`raw_ip`], [`uipc_domain`] | `netinet/raw_ip.c`, `kern/uipc_domain.c` |
 //! | [`if_ether`] | `netinet/if_ether.c` |
-//! | [`in_pcb`], [`tcp`], [`udp_usrreq`] | `netinet/in_pcb.c`, `tcp_*.c`, `udp_usrreq.c` |
-//! | [`ip_icmp`], [`ip_input`], [`ip_output`], [`ip_flow`] | `netinet/ip_*.c` |
-//! | [`drivers`], [`if_tap`], [`if_tun`], [`if_spppsubr`] | the drivers |
-//! | [`softclock`] | `kern/kern_timeout.c` |
+//! | [`in_pcb`], [`tcp_usrreq`], [`tcp_output`], [`tcp_subr`], [`tcp_timer`], [`udp_usrreq`] | `netinet/in_pcb.c`, `tcp_*.c`, `udp_usrreq.c` |
+//! | [`ip_icmp`], [`ip_input`], [`ip_output`], [`ip_flow`], [`ip_demux`] | `netinet/ip_*.c` |
+//! | [`if_em`], [`if_gif`], [`if_tap`], [`if_tun`], [`if_spppsubr`], [`if_ethersubr`] | the drivers, and what they share |
+//! | [`kern_timeout`] | `kern/kern_timeout.c` |
 //! | [`defects`] | what was wrong |
 //! | [`invariants`] | what must hold |
 //! | [`describe`], [`fingerprint`] | dumps for reports; a hash of the state |
@@ -28,33 +30,45 @@
 
 pub mod defects;
 pub mod describe;
-pub mod drivers;
 pub mod fingerprint;
 pub mod if_c;
+pub mod if_em;
 pub mod if_ether;
+pub mod if_ethersubr;
+pub mod if_gif;
 pub mod if_spppsubr;
 pub mod if_tap;
 pub mod if_tun;
+pub mod if_var;
 pub mod in_c;
 pub mod in_pcb;
 pub mod in_rmx;
 pub mod invariants;
+pub mod ip_demux;
 pub mod ip_flow;
 pub mod ip_icmp;
 pub mod ip_input;
 pub mod ip_output;
+pub mod kern_slaballoc;
+pub mod kern_timeout;
 pub mod lwkt;
+pub mod lwkt_serialize;
+pub mod lwkt_thread;
+pub mod netisr;
 pub mod objects;
 pub mod radix;
 pub mod raw_ip;
 pub mod route;
 pub mod rtsock;
 pub mod rules;
-pub mod softclock;
-pub mod tcp;
+pub mod tcp_output;
+pub mod tcp_subr;
+pub mod tcp_timer;
+pub mod tcp_usrreq;
 #[cfg(test)]
 mod testing;
 pub mod udp_usrreq;
+pub mod uipc_domain;
 pub mod verbs;
 
 pub use verbs::GRAMMAR;
@@ -69,7 +83,7 @@ use crate::kern::slab::{ObjRef, Slab};
 use crate::kern::trace::Func;
 use crate::program::{Grammar, Op};
 use crate::shadow::{Rule, Violation};
-use ip_input::Packet;
+use netisr::Packet;
 use objects::*;
 
 /// Interface slots: the names in [`verbs::IFS`].
@@ -186,7 +200,7 @@ pub struct Globals {
     /// `ipforward_rt[cpu].ro_dst`.
     pub ipforward_dst: [F<u32>; 3],
     /// Packets that wait for each netisr.
-    pub netisr: [[F<Packet>; ip_input::QUEUE]; 3],
+    pub netisr: [[F<Packet>; netisr::QUEUE]; 3],
     /// The pcb of each socket slot.
     pub pcbs: [F<InpId>; NPCBS],
     /// tapmodevent has removed `tap_ops`.
@@ -443,7 +457,7 @@ fn next_teardown(k: &K, n: u32) -> Option<Teardown> {
 async fn teardown_step(k: &K, step: Teardown) -> i32 {
     use in_c::AliasReq;
     match step {
-        Teardown::Close(i) if i < 2 => tcp::tcp_usr_close(k, i as usize).await,
+        Teardown::Close(i) if i < 2 => tcp_usrreq::tcp_usr_close(k, i as usize).await,
         Teardown::Close(i) => udp_usrreq::udp_close(k, i as usize).await,
         Teardown::CloseDevice(name) => {
             if verbs::IFS[name as usize] == "tun0" {
@@ -457,14 +471,14 @@ async fn teardown_step(k: &K, step: Teardown) -> i32 {
             rtsock::routing_socket(k, route::Req::Delete, route::Callback::RouteOutputDelete, r)
                 .await
         }
-        Teardown::Advance => softclock::advance(k, 6_000, u32::MAX).await,
+        Teardown::Advance => kern_timeout::advance(k, 6_000, u32::MAX).await,
         Teardown::Timers => {
             k.st.timers_ran.set(true);
-            softclock::leap(k, in_rmx::RTQ_REALLYOLD).await
+            kern_timeout::leap(k, in_rmx::RTQ_REALLYOLD).await
         }
         Teardown::Detach(name) => {
             if verbs::IFS[name as usize].starts_with("em") {
-                drivers::em_detach(k, name).await
+                if_em::em_detach(k, name).await
             } else {
                 if_c::if_clone_destroy(k, name).await
             }
@@ -476,7 +490,7 @@ async fn teardown_step(k: &K, step: Teardown) -> i32 {
         }
         Teardown::Drain => {
             for cpu in 0..k.ncpus() {
-                ip_input::drain_queue(k, cpu);
+                netisr::drain_queue(k, cpu);
                 let rt = k.st.ipforward_rt[cpu].get();
                 if !rt.is_null() {
                     k.st.ipforward_rt[cpu].set(RtId::NULL);

@@ -1,5 +1,4 @@
-//! `sys/kern/uipc_domain.c`, `sys/netinet/raw_ip.c`: what an interface going down or up does
-//! to its addresses, and who else is told.
+//! `sys/netinet/raw_ip.c`: what an interface going down or up does to its addresses.
 
 use super::K;
 use super::in_c::{in_ifscrub, route_flags};
@@ -7,32 +6,13 @@ use super::in_rmx::in_ifadown;
 use super::lwkt::hold_ia;
 use super::objects::*;
 use super::route::{Old, Req, rtinit};
-use super::udp_usrreq::udp_ctlinput;
+use super::uipc_domain::Prc;
 use crate::kern::trace::Func;
 
 const FILE: &str = "sys/netinet/raw_ip.c";
 
-/// What the protocols are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prc {
-    /// `PRC_IFDOWN`: interface going down.
-    IfDown,
-    /// `PRC_IFUP`: interface coming up.
-    IfUp,
-    /// `PRC_REDIRECT_HOST`: a host's packets go another way.
-    RedirectHost,
-}
-
-/// `pfctlinput`: each protocol in the order of `inetsw`. TCP, between the two that are here,
-/// has no error for any of these and returns before it looks at the address.
-pub async fn pfctlinput(k: &K, cmd: Prc, sa: Sa) {
-    let _f = k.frame(&Func { name: "pfctlinput", file: "sys/kern/uipc_domain.c" });
-    udp_ctlinput(k, cmd, sa);
-    rip_ctlinput(k, cmd, sa).await;
-}
-
 /// `rip_ctlinput`.
-async fn rip_ctlinput(k: &K, cmd: Prc, sa: Sa) {
+pub async fn rip_ctlinput(k: &K, cmd: Prc, sa: Sa) {
     let _f = k.frame(&Func { name: "rip_ctlinput", file: FILE });
     match cmd {
         Prc::IfDown => {

@@ -9,6 +9,7 @@ use super::K;
 use super::defects as d;
 use super::if_c::{self, ifa_ifwithaddr, ifa_ifwithdstaddr, ifa_ifwithnet, ifaof_ifpforaddr};
 use super::if_ether::arp_rtrequest;
+use super::if_var::{ifafree, ifaref};
 use super::in_rmx::{in_addroute, in_closeroute, in_matchroute};
 use super::lwkt::*;
 use super::objects::*;

@@ -3,7 +3,9 @@
 use super::ENOBUFS;
 use super::K;
 use super::defects as d;
+use super::if_var::{ifafree, ifaref};
 use super::lwkt::*;
+use super::netisr::cpu_portfn;
 use super::objects::*;
 use super::route::*;
 use crate::kern::slab::ObjRef;

@@ -1,10 +1,12 @@
 //! `sys/netinet/udp_usrreq.c`: connect and send, in the udp thread of CPU 0, and redirects.
 
+use super::in_pcb::in_pcbconnect;
 use super::in_pcb::*;
 use super::ip_output::ip_output;
 use super::lwkt::*;
+use super::netisr::cpu_portfn;
 use super::objects::*;
-use super::raw_ip::Prc;
+use super::uipc_domain::Prc;
 use super::{EADDRNOTAVAIL, EISCONN, ENOTCONN, K, NPCBS};
 use crate::kern::trace::Func;
 
@@ -34,17 +36,6 @@ pub async fn udp_connect(k: &K, name: usize, faddr: u32) -> i32 {
     };
     k.unlock(cpu_portfn(0));
     error
-}
-
-fn in_pcbconnect(k: &K, inp: InpId, faddr: u32) -> i32 {
-    let (if_sin, faddr) = match in_pcbladdr(k, inp, faddr) {
-        Ok(both) => both,
-        Err(e) => return e,
-    };
-    let Some(laddr) = load_sa(k, if_sin, "if_sin->sin_addr") else { return EADDRNOTAVAIL };
-    k[inp].inp_laddr.set(laddr.addr);
-    k[inp].inp_faddr.set(faddr);
-    0
 }
 
 /// `sendto(2)` without a connection, or `send(2)` on one.

@@ -12,8 +12,8 @@ use super::route::{Callback, HOST, Req, mask};
 use super::rtsock::{RouteReq, routing_socket};
 use super::{EINVAL, ENXIO, K};
 use super::{
-    drivers, if_c, if_ether, if_spppsubr, if_tap, if_tun, ip_icmp, ip_input, softclock, tcp,
-    udp_usrreq,
+    if_c, if_em, if_ether, if_spppsubr, if_tap, if_tun, ip_icmp, kern_timeout, netisr, tcp_timer,
+    tcp_usrreq, udp_usrreq,
 };
 use crate::program::{Arg, ArgClass, Grammar, Op, Points, Role, Verb};
 
@@ -379,8 +379,8 @@ pub fn cpu_of(op: &Op, ncpus: usize) -> u8 {
 pub async fn dispatch(k: &K, o: Op) -> i32 {
     let [a, b, c, d] = o.args;
     match o.verb {
-        EM_ATTACH => drivers::em_attach(k, if_slot(EMS, a)).await,
-        EM_DETACH => drivers::em_detach(k, if_slot(EMS, a)).await,
+        EM_ATTACH => if_em::em_attach(k, if_slot(EMS, a)).await,
+        EM_DETACH => if_em::em_detach(k, if_slot(EMS, a)).await,
         SIOCIFCREATE => if_clone_create(k, if_slot(GIFS, a)).await,
         SIOCIFDESTROY => if_clone_destroy(k, if_slot(GIFS, a)).await,
         OPEN | CLOSE => {
@@ -451,9 +451,9 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
             let r = RouteReq { dst, plen, gateway: None };
             routing_socket(k, Req::Get, Callback::RouteOutputLock, r).await
         }
-        TCP_CONNECT => tcp::tcp_usr_connect(k, a as usize % 2, addr(b)).await,
-        TCP_SEND => tcp::tcp_usr_send(k, a as usize % 2).await,
-        TCP_CLOSE => tcp::tcp_usr_close(k, a as usize % 2).await,
+        TCP_CONNECT => tcp_usrreq::tcp_usr_connect(k, a as usize % 2, addr(b)).await,
+        TCP_SEND => tcp_usrreq::tcp_usr_send(k, a as usize % 2).await,
+        TCP_CLOSE => tcp_usrreq::tcp_usr_close(k, a as usize % 2).await,
         UDP_CONNECT => udp_usrreq::udp_connect(k, 2 + a as usize % 2, addr(b)).await,
         UDP_SEND => udp_usrreq::udp_send(k, 2 + a as usize % 2, addr(b)).await,
         UDP_CLOSE => udp_usrreq::udp_close(k, 2 + a as usize % 2).await,
@@ -466,11 +466,11 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
         PPP_RECONNECT => if_spppsubr::ppp_reconnect(k, if_slot(SPPPS, a)).await,
         LINK_DOWN => if_spppsubr::link_change(k, if_slot(P2PS, a), false).await,
         LINK_UP => if_spppsubr::link_change(k, if_slot(P2PS, a), true).await,
-        REXMT => tcp::rexmt(k, a as usize % 2, COUNT_VALUES[b as usize % 6]).await,
-        ADVANCE => softclock::advance(k, TIME_VALUES[a as usize % 5], u32::MAX).await,
-        NEXT_CALLOUT => softclock::next_callout(k).await,
-        PACKET_IN => ip_input::packet_in(k, if_slot(IFS, a), addr(b), k.mycpuid()),
-        NETISR => ip_input::netisr_step(k, k.mycpuid()).await,
+        REXMT => tcp_timer::rexmt(k, a as usize % 2, COUNT_VALUES[b as usize % 6]).await,
+        ADVANCE => kern_timeout::advance(k, TIME_VALUES[a as usize % 5], u32::MAX).await,
+        NEXT_CALLOUT => kern_timeout::next_callout(k).await,
+        PACKET_IN => netisr::packet_in(k, if_slot(IFS, a), addr(b), k.mycpuid()),
+        NETISR => netisr::netisr_step(k, k.mycpuid()).await,
         REDIRECT => ip_icmp::icmp_redirect(k, addr(a), addr(b)).await,
         _ => EINVAL,
     }

@@ -12,7 +12,7 @@ use super::in6_ifattach::is_own;
 use super::invariants::*;
 use super::lists::{Listed, chain};
 use super::objects::*;
-use super::route_tables::table;
+use super::radix::table;
 use crate::kern::slab::{ObjRef, Object, Slab};
 
 const NONE: ObjRef = ObjRef::NONE;

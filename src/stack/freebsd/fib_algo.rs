@@ -28,8 +28,9 @@ use super::nhgrp_ctl::Paths;
 use super::nhop::family;
 use super::nhop_ctl::{free_last_any, nhop_free_any, nhop_ref_any, release_any};
 use super::objects::*;
+use super::radix::table;
 use super::route_ctl::{RibCmdInfo, Rtm};
-use super::route_tables::table;
+use super::route_subscription::{rib_subscribe_locked, rib_unsubscribe_locked};
 use super::subr_epoch::{
     Callback, epoch_drain_callbacks, net_epoch_call, net_epoch_enter, net_epoch_exit,
 };
@@ -321,34 +322,6 @@ fn estimate_nhop_scale(k: &K, old_fd: FdId, fd: FdId) {
         if k[old_fd].hit_nhops.get() && old < most { 2 * old } else { old }
     };
     k[fd].number_nhops.set(n);
-}
-
-/// `rib_subscribe_locked` (`route_subscription.c`): in front of the others.
-fn rib_subscribe_locked(k: &K, af: Af, fd: FdId) -> bool {
-    if k.fails("rib_subscribe_locked") {
-        return false;
-    }
-    let list = &k.st.rnh_subscribers[family(af)];
-    if !list[NSUBS - 1].get().is_null() {
-        k.exhaust();
-        return false;
-    }
-    for i in (1..NSUBS).rev() {
-        list[i].set(list[i - 1].get());
-    }
-    list[0].set(fd);
-    k[fd].subscribed.set(true);
-    true
-}
-
-/// `rib_unsubscribe_locked`.
-fn rib_unsubscribe_locked(k: &K, af: Af, fd: FdId) {
-    let list = &k.st.rnh_subscribers[family(af)];
-    let at = list.iter().position(|s| s.get() == fd).unwrap_or(NSUBS);
-    for i in at..NSUBS {
-        list[i].set(list.get(i + 1).map_or(FdId::NULL, |next| next.get()));
-    }
-    k[fd].subscribed.set(false);
 }
 
 /// `sync_algo_cb`: one route of the dump.

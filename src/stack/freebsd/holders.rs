@@ -114,7 +114,7 @@ pub fn for_holders(k: &K, obj: ObjRef, mut f: impl FnMut(Holder)) {
         }
         7 => {
             for af in [Af::Inet, Af::Inet6] {
-                if super::route_tables::table(k, af).any(|rt| ObjRef::of(rt) == obj) {
+                if super::radix::table(k, af).any(|rt| ObjRef::of(rt) == obj) {
                     say(NONE, "RIB", Some(af.index() as u8));
                 }
             }

@@ -12,11 +12,12 @@ use super::in_c::{self, in_control};
 use super::in6_c::{self, in6_control};
 use super::invariants::{self, Left};
 use super::objects::*;
+use super::route::rt_flushifroutes;
 use super::subr_epoch::*;
 use super::subr_taskqueue::{Task, taskqueue_drain, taskqueue_enqueue};
 use super::{ENOBUFS, ENOMEM, ENXIO, K, NINDEX};
 use super::{if_clone, if_epair, if_loop, if_tuntap, in6_ifattach, ng_iface};
-use super::{locks, route_helpers, uma};
+use super::{locks, uma};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
 use crate::shadow::FaultKind;
@@ -540,7 +541,7 @@ async fn if_detach_internal(k: &K, ifp: IfId) {
     if_dead(k, ifp);
     cleanup_addrs(k, ifp).await;
     k.yield_at("if_detach_internal:flushifroutes").await;
-    route_helpers::rt_flushifroutes(k, ifp).await;
+    rt_flushifroutes(k, ifp).await;
     k.yield_at("if_detach_internal:afdata").await;
     detach_domains(k, ifp).await;
 }
@@ -1050,4 +1051,93 @@ pub fn if_freemulti(k: &K, ifma: IfmaId) {
 pub fn if_destroymulti(k: &K, ifma: IfmaId) {
     let _f = k.frame(&Func { name: "if_destroymulti", file: FILE });
     uma::free(k, |s| &s.ifmas, ifma);
+}
+
+// ---- searches ------------------------------------------------------------------------
+//
+// They walk interfaces and addresses without a lock, inside the epoch, and return a bare
+// address. In the original none of them looks at IFF_DYING.
+
+/// The interfaces on `V_ifnet`.
+fn ifnets(k: &K) -> impl Iterator<Item = IfId> + '_ {
+    let mut ifp = k.st.v_ifnet.first.get();
+    std::iter::from_fn(move || {
+        let this = ifp;
+        (!this.is_null() && k.fuel()).then(|| {
+            ifp = k[this].if_link.next.get();
+            this
+        })
+    })
+}
+
+/// The addresses of a family on `if_addrhead`.
+pub fn ifas(k: &K, ifp: IfId, af: Af) -> impl Iterator<Item = IfaId> + '_ {
+    let mut ifa = k[ifp].if_addrhead.first.get();
+    let all = std::iter::from_fn(move || {
+        let this = ifa;
+        (!this.is_null() && k.fuel()).then(|| {
+            ifa = k[this].ifa_link.next.get();
+            this
+        })
+    });
+    all.filter(move |&ifa| k[ifa].af.get() == af)
+}
+
+fn is_ptp(k: &K, ifp: IfId) -> bool {
+    k[ifp].if_flags.get() & IFF_POINTOPOINT != 0
+}
+
+fn far_end_is(k: &K, ifa: IfaId, addr: Addr) -> bool {
+    k[ifa].dstaddr.get() != 0 && k[ifa].dstaddr.get() == addr
+}
+
+fn on_net(k: &K, ifa: IfaId, addr: Addr) -> bool {
+    Prefix::new(k[ifa].addr.get(), k[ifa].bits.get()).covers(addr)
+}
+
+/// `ifa_ifwithaddr`: the address itself, on whichever interface.
+pub fn ifa_ifwithaddr(k: &K, af: Af, addr: Addr) -> IfaId {
+    let mut all = ifnets(k).flat_map(|ifp| ifas(k, ifp, af));
+    all.find(|&ifa| k[ifa].addr.get() == addr).unwrap_or(IfaId::NULL)
+}
+
+/// `ifa_ifwithdstaddr`: the near end of the point-to-point link to an address.
+pub fn ifa_ifwithdstaddr(k: &K, af: Af, addr: Addr) -> IfaId {
+    let mut all = ifnets(k).filter(|&ifp| is_ptp(k, ifp)).flat_map(|ifp| ifas(k, ifp, af));
+    all.find(|&ifa| far_end_is(k, ifa, addr)).unwrap_or(IfaId::NULL)
+}
+
+/// `ifa_ifwithnet`: an address of the most specific network that an address is on.
+pub fn ifa_ifwithnet(k: &K, af: Af, addr: Addr) -> IfaId {
+    let mut best = IfaId::NULL;
+    for ifp in ifnets(k) {
+        for ifa in ifas(k, ifp, af) {
+            if af == Af::Inet && is_ptp(k, ifp) {
+                if far_end_is(k, ifa, addr) {
+                    return ifa;
+                }
+            } else if on_net(k, ifa, addr)
+                && (best.is_null() || k[ifa].bits.get() > k[best].bits.get())
+            {
+                best = ifa;
+            }
+        }
+    }
+    best
+}
+
+/// `ifaof_ifpforaddr`: the address of an interface that suits a destination best; any of the
+/// family before none.
+pub fn ifaof_ifpforaddr(k: &K, af: Af, addr: Addr, ifp: IfId) -> IfaId {
+    let mut maybe = IfaId::NULL;
+    for ifa in ifas(k, ifp, af) {
+        if maybe.is_null() {
+            maybe = ifa;
+        }
+        let suits = if is_ptp(k, ifp) { far_end_is(k, ifa, addr) } else { on_net(k, ifa, addr) };
+        if suits {
+            return ifa;
+        }
+    }
+    maybe
 }

@@ -6,11 +6,12 @@
 use super::defects as d;
 use super::if_c::*;
 use super::if_clone::*;
+use super::if_ethersubr::{ether_ifattach, ether_ifdetach, ether_ioctl};
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::subr_taskqueue::{Task, taskqueue_drain, taskqueue_enqueue};
 use super::{EEXIST, ENETDOWN, ENXIO, K};
-use super::{bpf, locks, uma};
+use super::{locks, uma};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 use crate::shadow::FaultKind;
@@ -108,13 +109,11 @@ async fn transmit(k: &K, ifp: IfId) -> i32 {
     0
 }
 
-/// `epair_ioctl`, with `ether_ioctl`.
+/// `epair_ioctl`.
 pub fn epair_ioctl(k: &K, ifp: IfId, cmd: DrvCmd) -> i32 {
     let _f = k.frame(&Func { name: "epair_ioctl", file: FILE });
     if cmd == DrvCmd::Sifaddr {
-        let _e = k.frame(&Func { name: "ether_ioctl", file: "sys/net/if_ethersubr.c" });
-        let flags = &k[ifp].if_flags;
-        flags.set(flags.get() | IFF_UP);
+        ether_ioctl(k, ifp);
     }
     0
 }
@@ -161,22 +160,6 @@ fn epair_set_state(k: &K, ifp: IfId, running: bool) {
         if_link_state_change(k, ifp, false);
         flags.set(flags.get() & !IFF_DRV_RUNNING);
     }
-}
-
-/// `ether_ifattach` (`sys/net/if_ethersubr.c`).
-async fn ether_ifattach(k: &K, ifp: IfId) {
-    let _f = k.frame(&Func { name: "ether_ifattach", file: "sys/net/if_ethersubr.c" });
-    if_attach(k, ifp).await;
-    k.yield_at("ether_ifattach:bpfattach").await;
-    bpf::bpfattach(k, ifp).await;
-}
-
-/// `ether_ifdetach` (`sys/net/if_ethersubr.c`).
-async fn ether_ifdetach(k: &K, ifp: IfId) {
-    let _f = k.frame(&Func { name: "ether_ifdetach", file: "sys/net/if_ethersubr.c" });
-    bpf::bpfdetach(k, ifp).await;
-    k.yield_at("ether_ifdetach:if_detach").await;
-    if_detach(k, ifp).await;
 }
 
 /// `epair_clone_create`: `name` is the first half's slot, the second's is the next one.

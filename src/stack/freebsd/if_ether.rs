@@ -6,7 +6,7 @@
 use super::defects as d;
 use super::if_c::ifunit;
 use super::if_llatbl::*;
-use super::in_fib::fib4_lookup;
+use super::in_c::in_lltable_rtcheck;
 use super::locks;
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
@@ -35,32 +35,6 @@ pub async fn arp_ifinit(k: &K, ifp: IfId, ia: IfaId) {
 async fn arp_add_ifa_lle(k: &K, ifp: IfId, addr: Addr) -> i32 {
     let _f = k.frame(&Func { name: "arp_add_ifa_lle", file: FILE });
     lltable_add_ifa(k, ifp, Af::Inet, addr).await
-}
-
-/// `in_lltable_rtcheck` (`sys/netinet/in.c`): whether a route covers the address.
-async fn in_lltable_rtcheck(k: &K, ifp: IfId, addr: Addr) -> bool {
-    let nh = fib4_lookup(k, addr).await;
-    if nh.is_null() {
-        return false;
-    }
-    let n = &k[nh];
-    if n.nh_flags.get() & NHF_GATEWAY != 0 {
-        return false;
-    }
-    n.nh_ifp.get() == ifp || n.nh_flags.get() & NHF_HOST != 0 || covered(k, ifp, addr)
-}
-
-/// `ifaof_ifpforaddr`, and whether what it found covers the address.
-fn covered(k: &K, ifp: IfId, addr: Addr) -> bool {
-    let mut ifa = k[ifp].if_addrhead.first.get();
-    while !ifa.is_null() && k.fuel() {
-        let a = &k[ifa];
-        if a.af.get() == Af::Inet && Prefix::new(a.addr.get(), a.bits.get()).covers(addr) {
-            return true;
-        }
-        ifa = a.ifa_link.next.get();
-    }
-    false
 }
 
 /// `arpresolve`, `arpresolve_full`: finds or makes the entry of a neighbour; 0 when it is

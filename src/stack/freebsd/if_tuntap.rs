@@ -6,6 +6,7 @@
 
 use super::if_c::*;
 use super::if_clone::*;
+use super::kern_conf::{destroy_dev, dev_refthread, dev_relthread};
 use super::objects::*;
 use super::{EBUSY, ENXIO, K, bpf, locks, uma};
 use crate::kern::slab::ObjRef;
@@ -16,18 +17,6 @@ const FILE: &str = "sys/net/if_tuntap.c";
 /// The softc of which `test` says yes: the device's `si_drv1`, or the open file's data.
 fn softc(k: &K, test: impl Fn(&Softc) -> bool) -> ScId {
     k.st.softcs.iter().find(|(_, s)| test(s)).map_or(ScId::NULL, |(id, _)| id)
-}
-
-/// `dev_refthread`.
-fn dev_refthread(k: &K, tp: ScId) {
-    k[tp].si_threadcount.inc();
-}
-
-/// `dev_relthread`.
-fn dev_relthread(k: &K, tp: ScId) {
-    if k[tp].si_threadcount.dec() == 0 {
-        k[tp].devdrn.wakeup(k);
-    }
 }
 
 /// `tun_busy_locked`.
@@ -113,15 +102,6 @@ pub async fn tun_clone_destroy(k: &K, ifp: IfId) -> i32 {
     k.yield_at("tun_destroy:free").await;
     uma::free(k, |s| &s.softcs, tp);
     0
-}
-
-/// `destroy_dev`: the device is gone when its methods have been left.
-async fn destroy_dev(k: &K, tp: ScId) {
-    let _f = k.frame(&Func { name: "destroy_dev", file: "sys/kern/kern_conf.c" });
-    k[tp].tun_dev.set(false);
-    while k[tp].si_threadcount.get() != 0 && k.fuel() {
-        k[tp].devdrn.sleep(k, "devdrn", None).await;
-    }
 }
 
 /// `tunopen`.

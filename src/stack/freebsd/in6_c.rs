@@ -26,6 +26,7 @@ use super::route_ctl::{RtAddrinfo, Rtm};
 use super::route_ifaddrs::{
     ifa_add_loopback_route, ifa_del_loopback_route, rib_handle_ifaddr_info,
 };
+use super::scope6::in6_setscope;
 use super::subr_epoch::{Callback, net_epoch_call, net_epoch_enter, net_epoch_exit};
 use super::uma;
 use super::{EADDRNOTAVAIL, EINVAL, ENOBUFS, ENXIO, EOPNOTSUPP, EPFNOSUPPORT, K, NHASH};
@@ -44,15 +45,6 @@ pub fn dying(k: &K, ifp: IfId) -> bool {
 /// `IN6_IS_ADDR_LINKLOCAL`.
 pub fn is_linklocal(addr: Addr) -> bool {
     addr >> 48 == 0xfe80
-}
-
-/// `in6_setscope`: embeds the zone of a link-scoped address.
-pub fn in6_setscope(k: &K, addr: Addr, ifp: IfId) -> Addr {
-    if is_linklocal(addr) || addr >> 48 == 0xff02 {
-        addr & 0xffff_0000_ffff_ffff | u64::from(k[ifp].if_index.get()) << 32
-    } else {
-        addr
-    }
 }
 
 fn in6addr_hash(addr: Addr) -> usize {

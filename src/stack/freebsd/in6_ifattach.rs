@@ -9,14 +9,15 @@ use super::defects as d;
 use super::if_c::ifa_free;
 use super::in_pcb::in_pcbpurgeif0;
 use super::in6_c::{
-    Ifra, dying, in6_purgeaddr, in6_setscope, in6_update_ifa, in6ifa_ifpforlinklocal,
-    in6ifa_ifwithaddr, relate,
+    Ifra, dying, in6_purgeaddr, in6_update_ifa, in6ifa_ifpforlinklocal, in6ifa_ifwithaddr, relate,
 };
-use super::in6_mcast::in6_purgemaddrs;
-use super::locks::{self, IN6_CONTROL, IN6_MULTI};
+use super::in6_mcast::{in6m_release_list_deferred, in6m_release_wait};
+use super::locks::{self, IN6_CONTROL, IN6_MULTI, IN6_MULTI_LIST};
+use super::mld6::mld_ifdetach;
 use super::nd6::{nd_ifinfo, nd6_purge};
 use super::nd6_rtr::{PrefixCtl, nd6_prefix_lookup, nd6_prefix_rele, nd6_prelist_add};
 use super::objects::*;
+use super::scope6::in6_setscope;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::verbs::LOOPBACK6;
 use super::{ENXIO, K};
@@ -192,4 +193,17 @@ async fn purge_addresses(k: &K, ifp: IfId) {
         in6_purgeaddr(k, ifa).await;
     }
     k.unlock(IN6_CONTROL);
+}
+
+/// `in6_purgemaddrs`.
+pub async fn in6_purgemaddrs(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "in6_purgemaddrs", file: FILE });
+    k.lock(IN6_MULTI).await;
+    k.lock(IN6_MULTI_LIST).await;
+    let any = mld_ifdetach(k, ifp).await;
+    k.unlock(IN6_MULTI_LIST);
+    k.unlock(IN6_MULTI);
+    k.yield_at("in6_purgemaddrs:in6m_release_list_deferred").await;
+    in6m_release_list_deferred(k, any);
+    in6m_release_wait(k).await;
 }

@@ -14,13 +14,17 @@ use super::if_c::{
     ifnet_byindex_ref, ifunit,
 };
 use super::in_pcb;
-use super::in6_c::{dying, in6_setscope};
+use super::in6_c::dying;
 use super::invariants as inv;
+use super::kern_descrip::fdrop;
 use super::locks::{self, IN6_MULTI, IN6_MULTI_LIST};
+use super::mld6::mld_change_state;
 use super::nd6::nd_ifinfo;
 use super::objects::*;
+use super::scope6::in6_setscope;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::subr_taskqueue::{Task, taskqueue_drain, taskqueue_enqueue};
+use super::uipc_socket::socket;
 use super::{EADDRINUSE, EADDRNOTAVAIL, ENODEV, ENOMEM, ENXIO, EOPNOTSUPP, K, uma};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
@@ -59,7 +63,7 @@ fn in6m_rele_locked(k: &K, inm: InmId) -> bool {
 }
 
 /// `in6m_release_list_deferred`.
-fn in6m_release_list_deferred(k: &K, any: bool) {
+pub fn in6m_release_list_deferred(k: &K, any: bool) {
     if any {
         taskqueue_enqueue(k, Task::In6mRelease);
     }
@@ -67,7 +71,7 @@ fn in6m_release_list_deferred(k: &K, any: bool) {
 
 /// `in6m_disconnect_locked`: off the interface's list, and off the memberships of its
 /// addresses; whether a record waits for the task now.
-fn in6m_disconnect_locked(k: &K, inm: InmId) -> bool {
+pub fn in6m_disconnect_locked(k: &K, inm: InmId) -> bool {
     let _f = k.frame(&Func { name: "in6m_disconnect_locked", file: FILE });
     let ifp = k[inm].ifp.get();
     if ifp.is_null() {
@@ -145,7 +149,8 @@ fn in6m_lookup_locked(k: &K, ifp: IfId, group: Addr) -> InmId {
     InmId::NULL
 }
 
-fn in6m_ifmultiaddr_get_inm(k: &K, ifma: IfmaId) -> InmId {
+/// `in6m_ifmultiaddr_get_inm`: the membership that a link-level record stands for, if any.
+pub fn in6m_ifmultiaddr_get_inm(k: &K, ifma: IfmaId) -> InmId {
     let m = &k[ifma];
     if m.af.get() == Af::Inet6 && m.enqueued.get() { m.protospec.get() } else { InmId::NULL }
 }
@@ -206,19 +211,6 @@ async fn in6_getmulti(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
     k.unlock(IN6_MULTI_LIST);
     k.unlock(lock);
     Ok(inm)
-}
-
-/// `mld_change_state` (`mld6.c`), but for what may fail: a membership that is disconnected,
-/// or whose interface is gone, has nothing to say.
-fn mld_change_state(k: &K, inm: InmId) {
-    let _f = k.frame(&Func { name: "mld_change_state", file: "sys/netinet6/mld6.c" });
-    if k[inm].ifp.get().is_null() {
-        return;
-    }
-    let ifp = k[k[inm].ifma.get()].ifma_ifp.get();
-    if !ifp.is_null() {
-        let _ = nd_ifinfo(k, ifp, "MLD_IFINFO(ifp)");
-    }
 }
 
 /// `in6_joingroup`: an advertisement, which must not sleep, has the lock already.
@@ -299,41 +291,6 @@ pub async fn in6_leavegroup_locked(k: &K, inm: InmId) {
     in6m_release_list_deferred(k, any);
 }
 
-/// `in6_purgemaddrs` (`in6_ifattach.c`).
-pub async fn in6_purgemaddrs(k: &K, ifp: IfId) {
-    let _f = k.frame(&Func { name: "in6_purgemaddrs", file: "sys/netinet6/in6_ifattach.c" });
-    k.lock(IN6_MULTI).await;
-    k.lock(IN6_MULTI_LIST).await;
-    let any = mld_ifdetach(k, ifp).await;
-    k.unlock(IN6_MULTI_LIST);
-    k.unlock(IN6_MULTI);
-    k.yield_at("in6_purgemaddrs:in6m_release_list_deferred").await;
-    in6m_release_list_deferred(k, any);
-    in6m_release_wait(k).await;
-}
-
-/// `mld_ifdetach` (`mld6.c`): disconnects the records of an interface; whether one waits
-/// for the task now.
-async fn mld_ifdetach(k: &K, ifp: IfId) -> bool {
-    let _f = k.frame(&Func { name: "mld_ifdetach", file: "sys/netinet6/mld6.c" });
-    let lock = locks::if_addr(k, ifp);
-    k.lock(lock).await;
-    net_epoch_enter(k);
-    let mut any = false;
-    let mut ifma = k[ifp].if_multiaddrs.first[0].get();
-    while !ifma.is_null() && k.fuel() {
-        let next = k[ifma].ifma_link.next.get();
-        let inm = in6m_ifmultiaddr_get_inm(k, ifma);
-        if !inm.is_null() {
-            any |= in6m_disconnect_locked(k, inm);
-        }
-        ifma = next;
-    }
-    net_epoch_exit(k);
-    k.unlock(lock);
-    any
-}
-
 // ---- sockets -------------------------------------------------------------------------
 
 /// `ip6_setmoptions`: setsockopt(IPV6_JOIN_GROUP), (IPV6_LEAVE_GROUP).
@@ -342,7 +299,7 @@ pub async fn in6p_setmoptions(k: &K, sock: usize, join: bool, name: u8, group: A
     if in_pcb::is_tcp(sock) {
         return EOPNOTSUPP;
     }
-    let inp = match in_pcb::socket(k, sock, Af::Inet6) {
+    let inp = match socket(k, sock, Af::Inet6) {
         Ok(inp) => inp,
         Err(error) => return error,
     };
@@ -354,7 +311,7 @@ pub async fn in6p_setmoptions(k: &K, sock: usize, join: bool, name: u8, group: A
             in6p_leave_group(k, inp, name, group).await
         }
     };
-    in_pcb::fdrop(k, inp).await;
+    fdrop(k, inp).await;
     error
 }
 

@@ -6,16 +6,20 @@
 //! that share the prefix (IFA_ROUTE) and moves on when that one goes.
 
 use super::defects as d;
-use super::if_c::{AliasReq, DrvCmd, Ioctl};
-use super::if_c::{addrhead_insert_tail, addrhead_remove, if_ioctl};
-use super::if_c::{ifa_alloc, ifa_free, ifa_ref};
+use super::if_c::{
+    AliasReq, DrvCmd, Ioctl, addrhead_insert_tail, addrhead_remove, if_ioctl, ifa_alloc, ifa_free,
+    ifa_ref, ifaof_ifpforaddr,
+};
 use super::if_llatbl::{lltable_delete_addr, lltable_free, lltable_prefix_free};
-use super::in_mcast::{in_joingroup, in_leavegroup, in_purgemaddrs, inm_release_wait};
+use super::in_fib::fib4_lookup;
+use super::in_mcast::{
+    in_joingroup, in_leavegroup, inm_rele_locked, inm_release_list_deferred, inm_release_wait,
+};
 use super::in_pcb::in_pcbpurgeif0;
-use super::locks::{self, IN_CONTROL, IN_MULTI};
+use super::in_rmx::in_ifadown;
+use super::locks::{self, IN_CONTROL, IN_MULTI, IN_MULTI_LIST};
 use super::objects::*;
 use super::route_ctl::{Filter, RtAddrinfo, Rtm};
-use super::route_helpers::rib_walk_del;
 use super::route_ifaddrs::{
     ifa_add_loopback_route, ifa_del_loopback_route, ifa_switch_loopback_route,
     rib_handle_ifaddr_info,
@@ -342,7 +346,7 @@ fn has_prefix_owner(k: &K, prefix: Prefix) -> bool {
 }
 
 /// `ia->ia_flags |= IFA_ROUTE`, or not.
-fn set_ifa_route(k: &K, ia: IfaId, on: bool) {
+pub fn set_ifa_route(k: &K, ia: IfaId, on: bool) {
     let flags = &k[ia].ifa_flags;
     flags.set(if on { flags.get() | IFA_ROUTE } else { flags.get() & !IFA_ROUTE });
 }
@@ -466,15 +470,6 @@ async fn in_scrubprefix(k: &K, target: IfaId, is_static: bool, loopback: bool, m
     error
 }
 
-/// `in_ifadown` (`sys/netinet/in_rmx.c`): what is left of the routes through an address;
-/// when it stays (`!delete`), static ones do, too.
-async fn in_ifadown(k: &K, ifa: IfaId, delete: bool) {
-    let _f = k.frame(&Func { name: "in_ifadown", file: "sys/netinet/in_rmx.c" });
-    let filter = if delete { Filter::Ifa(ifa) } else { Filter::IfaNotStatic(ifa) };
-    rib_walk_del(k, Af::Inet, filter).await;
-    set_ifa_route(k, ifa, false);
-}
-
 /// `in_ifnet_event`: an interface goes down, or comes up.
 pub async fn in_ifnet_event(k: &K, ifp: IfId, up: bool) {
     let _f = k.frame(&Func { name: "in_ifnet_event", file: FILE });
@@ -573,4 +568,50 @@ pub async fn in_domifdetach(k: &K, ifp: IfId, ii: IiId) {
 /// Frees an in_ifinfo: what `in_domifdetach` ends with, or `if_free_deferred`.
 pub fn in_ifinfo_free(k: &K, ii: IiId) {
     uma::free(k, |s| &s.ifinfos, ii);
+}
+
+/// `in_purgemaddrs`: one reference of each record of the interface is given up, whoever had it.
+pub async fn in_purgemaddrs(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "in_purgemaddrs", file: FILE });
+    k.lock(IN_MULTI_LIST).await;
+    k.lock(locks::if_addr(k, ifp)).await;
+    net_epoch_enter(k);
+    let mut any = false;
+    let mut ifma = k[ifp].if_multiaddrs.first[0].get();
+    while !ifma.is_null() && k.fuel() {
+        let m = &k[ifma];
+        let next = m.ifma_link.next.get();
+        let inm = m.protospec.get();
+        if m.af.get() == Af::Inet && m.enqueued.get() && !inm.is_null() {
+            any |= inm_rele_locked(k, inm);
+        }
+        ifma = next;
+    }
+    net_epoch_exit(k);
+    k.unlock(locks::if_addr(k, ifp));
+    inm_release_list_deferred(k, any);
+    k.unlock(IN_MULTI_LIST);
+}
+
+/// `in_lltable_rtcheck`: whether an address is a neighbour: on a route without a gateway, or
+/// with itself for one, as a host's.
+pub async fn in_lltable_rtcheck(k: &K, ifp: IfId, addr: Addr) -> bool {
+    let nh = fib4_lookup(k, addr).await;
+    if nh.is_null() {
+        return false;
+    }
+    let n = &k[nh];
+    let host = n.nh_flags.get() & NHF_HOST != 0;
+    if n.nh_flags.get() & NHF_GATEWAY != 0 {
+        let out = &k[n.nh_ifp.get()];
+        let ether = out.driver.get() == Driver::Epair && out.if_flags.get() & IFF_NOARP == 0;
+        if !host || !ether || n.gw.get() != Gw::Addr(addr) {
+            return false;
+        }
+    }
+    if host || n.nh_ifp.get() == ifp {
+        return true;
+    }
+    let ia = ifaof_ifpforaddr(k, Af::Inet, addr, ifp);
+    !ia.is_null() && Prefix::new(k[ia].addr.get(), k[ia].bits.get()).covers(addr)
 }

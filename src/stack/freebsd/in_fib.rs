@@ -5,7 +5,7 @@ use super::in_fib_algo::{lradix_lookup, radix_lookup};
 use super::nhop::family;
 use super::nhop_ctl::{hold, nhop_select};
 use super::objects::*;
-use super::route_tables::net_epoch_assert;
+use super::subr_epoch::net_epoch_assert;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 

@@ -9,7 +9,7 @@ use super::defects as d;
 use super::locks;
 use super::nhop::family;
 use super::objects::*;
-use super::route_tables::{prefixes, rn_addmask, rn_match};
+use super::radix::{prefixes, rn_addmask, rn_match};
 
 /// `enum flm_op_result`, as far as these modules return it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,15 +5,20 @@
 //! a reference of the interface and leaves the rest to a task.
 
 use super::defects as d;
-use super::if_c::{if_addmulti, if_delmulti_ifma, if_delmulti_ifma_flags, if_ref, if_rele};
-use super::if_c::{ifnet_byindex, ifnet_byindex_ref, ifunit};
+use super::if_c::{
+    if_addmulti, if_delmulti_ifma, if_delmulti_ifma_flags, if_ref, if_rele, ifnet_byindex,
+    ifnet_byindex_ref, ifunit,
+};
+use super::igmp::{igmp_change_state, ii_igmp};
 use super::in_c::dying;
 use super::in_pcb;
 use super::invariants as inv;
+use super::kern_descrip::fdrop;
 use super::locks::{self, IN_MULTI, IN_MULTI_LIST};
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::subr_taskqueue::{Task, taskqueue_drain, taskqueue_enqueue};
+use super::uipc_socket::socket;
 use super::{EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENOMEM, ENXIO, EOPNOTSUPP, K, uma};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
@@ -57,7 +62,7 @@ fn inm_disconnect(k: &K, inm: InmId) {
 /// waits for its task now. `in_multi_list_mtx` and `if_addr_lock` are held. The list of the
 /// original's caller is the task's own here.
 #[track_caller]
-fn inm_rele_locked(k: &K, inm: InmId) -> bool {
+pub fn inm_rele_locked(k: &K, inm: InmId) -> bool {
     let refs = &k[inm].refcount;
     if refs.get() == 0 {
         k.violate(&inv::I06_RELEASE_AT_ZERO, ObjRef::of(inm), ObjRef::NONE, [0, 0]);
@@ -76,7 +81,7 @@ fn inm_rele_locked(k: &K, inm: InmId) -> bool {
 }
 
 /// `inm_release_list_deferred`.
-fn inm_release_list_deferred(k: &K, any: bool) {
+pub fn inm_release_list_deferred(k: &K, any: bool) {
     if any {
         taskqueue_enqueue(k, Task::InmRelease);
     }
@@ -189,25 +194,6 @@ async fn in_getmulti(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
     Ok(inm)
 }
 
-/// `ii->ii_igmp` is read.
-fn ii_igmp(k: &K, ifp: IfId, ii: IiId) {
-    if ii.is_null() {
-        k.kernel_fault(FaultKind::Null, ObjRef::of(ifp), "ii->ii_igmp");
-    } else {
-        let _ = k[ii].ifp.get();
-    }
-}
-
-/// `igmp_change_state` (`igmp.c`), but for what may fail: a membership whose interface is
-/// gone has nothing to say.
-fn igmp_change_state(k: &K, inm: InmId) {
-    let _f = k.frame(&Func { name: "igmp_change_state", file: "sys/netinet/igmp.c" });
-    let ifp = k[k[inm].ifma.get()].ifma_ifp.get();
-    if !ifp.is_null() {
-        ii_igmp(k, ifp, k[ifp].if_afdata_inet.get());
-    }
-}
-
 /// `in_joingroup`.
 pub async fn in_joingroup(k: &K, ifp: IfId, group: Addr) -> Result<InmId, i32> {
     let _f = k.frame(&Func { name: "in_joingroup", file: FILE });
@@ -265,37 +251,13 @@ pub async fn in_leavegroup_locked(k: &K, inm: InmId) {
     k.unlock(IN_MULTI_LIST);
 }
 
-/// `in_purgemaddrs` (`sys/netinet/in.c`): one reference of each record of the interface
-/// is given up, whoever had it.
-pub async fn in_purgemaddrs(k: &K, ifp: IfId) {
-    let _f = k.frame(&Func { name: "in_purgemaddrs", file: "sys/netinet/in.c" });
-    k.lock(IN_MULTI_LIST).await;
-    k.lock(locks::if_addr(k, ifp)).await;
-    net_epoch_enter(k);
-    let mut any = false;
-    let mut ifma = k[ifp].if_multiaddrs.first[0].get();
-    while !ifma.is_null() && k.fuel() {
-        let m = &k[ifma];
-        let next = m.ifma_link.next.get();
-        let inm = m.protospec.get();
-        if m.af.get() == Af::Inet && m.enqueued.get() && !inm.is_null() {
-            any |= inm_rele_locked(k, inm);
-        }
-        ifma = next;
-    }
-    net_epoch_exit(k);
-    k.unlock(locks::if_addr(k, ifp));
-    inm_release_list_deferred(k, any);
-    k.unlock(IN_MULTI_LIST);
-}
-
 /// `inp_setmoptions`: setsockopt(MCAST_JOIN_GROUP), (MCAST_LEAVE_GROUP).
 pub async fn inp_setmoptions(k: &K, sock: usize, join: bool, name: u8, group: Addr) -> i32 {
     let _f = k.frame(&Func { name: "inp_setmoptions", file: FILE });
     if in_pcb::is_tcp(sock) {
         return EOPNOTSUPP;
     }
-    let inp = match in_pcb::socket(k, sock, Af::Inet) {
+    let inp = match socket(k, sock, Af::Inet) {
         Ok(inp) => inp,
         Err(error) => return error,
     };
@@ -307,7 +269,7 @@ pub async fn inp_setmoptions(k: &K, sock: usize, join: bool, name: u8, group: Ad
             inp_leave_group(k, inp, name, group).await
         }
     };
-    in_pcb::fdrop(k, inp).await;
+    fdrop(k, inp).await;
     error
 }
 

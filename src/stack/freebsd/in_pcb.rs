@@ -2,11 +2,10 @@
 //! memberships.
 //!
 //! A pcb has one reference of its socket, given up by `in_pcbfree`, and passing ones. Its
-//! lock serializes everything else. The socket's file counts the descriptor and the
-//! system calls on it: the last of them closes it, so that a call never finds its socket
-//! gone.
+//! lock serializes everything else.
 
 use super::defects as d;
+use super::if_c::{ifa_ifwithaddr, ifa_ifwithdstaddr, ifa_ifwithnet};
 use super::in_fib::fib4_lookup;
 use super::in_mcast::in_leavegroup_locked;
 use super::in6_mcast;
@@ -14,10 +13,8 @@ use super::invariants as inv;
 use super::locks::{self, IN_MULTI, IN6_MULTI};
 use super::nhop_ctl::nhop_free_any;
 use super::objects::*;
-use super::route::{ifa_ifwithaddr, ifa_ifwithdstaddr, ifa_ifwithnet};
 use super::subr_epoch::{Callback, net_epoch_call};
-use super::{EAFNOSUPPORT, EHOSTUNREACH, ENETUNREACH, ENOBUFS, K, NSOCKS, uma};
-use super::{tcp_usrreq, udp_usrreq};
+use super::{EHOSTUNREACH, ENETUNREACH, K, NSOCKS, uma};
 use crate::kern::lock::LockId;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
@@ -29,59 +26,8 @@ pub fn is_tcp(sock: usize) -> bool {
     sock < NSOCKS / 2
 }
 
-/// The pcb of a socket slot as its file's descriptor finds it (`fget`), with one more
-/// count of the file: give it back with [`fdrop`]. NULL when there is no socket.
-pub fn fget(k: &K, sock: usize) -> InpId {
-    let inp = k.st.pcbs[sock % NSOCKS].get();
-    if !inp.is_null() {
-        k[inp].f_count.inc();
-    }
-    inp
-}
-
-/// [`fget`], or `socket(2)` when there is none; the errno when the socket there is of
-/// another family, or memory is short.
-pub fn socket(k: &K, sock: usize, af: Af) -> Result<InpId, i32> {
-    let found = k.st.pcbs[sock % NSOCKS].get();
-    if found.is_null() {
-        let inp = in_pcballoc(k, sock, af);
-        if inp.is_null() {
-            return Err(ENOBUFS);
-        }
-    } else if k[found].af.get() != af {
-        return Err(EAFNOSUPPORT);
-    }
-    Ok(fget(k, sock))
-}
-
-/// `fdrop`: the last one closes the socket.
-pub async fn fdrop(k: &K, inp: InpId) {
-    if k[inp].f_count.dec() != 0 {
-        return;
-    }
-    let _f = k.frame(&Func { name: "soclose", file: "sys/kern/uipc_socket.c" });
-    if k[inp].tcp.get() {
-        tcp_usrreq::soclose(k, inp).await;
-    } else {
-        udp_usrreq::soclose(k, inp).await;
-    }
-}
-
-/// `close(2)`: the descriptor goes; ENOENT when there is none.
-pub async fn close(k: &K, sock: usize) -> i32 {
-    let slot = &k.st.pcbs[sock % NSOCKS];
-    let inp = slot.get();
-    if inp.is_null() {
-        return super::ENOENT;
-    }
-    slot.set(InpId::NULL);
-    k.yield_at("close:fdrop").await;
-    fdrop(k, inp).await;
-    0
-}
-
 /// `in_pcballoc`, with `tcp_newtcpcb`.
-fn in_pcballoc(k: &K, sock: usize, af: Af) -> InpId {
+pub fn in_pcballoc(k: &K, sock: usize, af: Af) -> InpId {
     let _f = k.frame(&Func { name: "in_pcballoc", file: FILE });
     if k.fails("in_pcballoc") {
         return InpId::NULL;

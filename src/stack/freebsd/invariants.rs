@@ -14,9 +14,9 @@
 //! `sleep-in-epoch`, `sleep-prohibited`, `lock-order`, `lock-misuse`.
 
 use super::holders::{for_holders, id};
-use super::in6_c::in6_setscope;
 use super::lists::{self, Listed, chain};
 use super::objects::*;
+use super::scope6::in6_setscope;
 use super::subr_taskqueue::Task;
 use super::{K, at_rest, census, verbs};
 use crate::kern::callout::CalloutState;
@@ -370,7 +370,7 @@ fn left_behind(k: &K, ifp: IfId, later: Option<&'static Rule>) -> bool {
         false
     };
     for af in [Af::Inet, Af::Inet6] {
-        for rt in super::route_tables::table(k, af) {
+        for rt in super::radix::table(k, af) {
             if names(k, st.rts.raw(rt).rt_nhop.get(), ifp) {
                 return fail(&I09_RIB_DETACHED, ObjRef::of(rt), Left::Route);
             }

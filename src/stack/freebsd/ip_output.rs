@@ -1,10 +1,10 @@
 //! `sys/netinet/ip_output.c`: an IPv4 packet finds its interface, along a socket's cached
 //! route where there is one.
 
-use super::if_ether::{EWOULDBLOCK, arpresolve};
+use super::if_ether::EWOULDBLOCK;
+use super::if_ethersubr::ether_output;
 use super::in_fib::fib4_lookup;
 use super::in_pcb::{nh_validate, ro_invalidate_cache};
-use super::nd6::nd6_resolve;
 use super::nhop_ctl::nhop_ref_any;
 use super::objects::*;
 use super::{EHOSTUNREACH, ENETDOWN, ENXIO, K};
@@ -72,7 +72,7 @@ pub async fn ip_output(k: &K, inp: InpId, dst: Addr, cached: bool) -> i32 {
     }
 }
 
-/// `ifp->if_output`: `ether_output` (`sys/net/if_ethersubr.c`), `looutput`, `tunoutput`,
+/// `ifp->if_output`: `ether_output`, `looutput`, `tunoutput`,
 /// `ng_iface_output` or `ifdead_output`. The packet itself goes nowhere.
 pub async fn if_output(k: &K, ifp: IfId, af: Af, gw: Addr) -> i32 {
     let methods = k[ifp].if_methods.get();
@@ -88,13 +88,5 @@ pub async fn if_output(k: &K, ifp: IfId, af: Af, gw: Addr) -> i32 {
         Driver::Tun | Driver::Ng if up && running => 0,
         Driver::Epair if up && running => ether_output(k, ifp, af, gw).await,
         _ => ENETDOWN,
-    }
-}
-
-async fn ether_output(k: &K, ifp: IfId, af: Af, gw: Addr) -> i32 {
-    let _f = k.frame(&Func { name: "ether_output", file: "sys/net/if_ethersubr.c" });
-    match af {
-        Af::Inet => arpresolve(k, ifp, gw).await,
-        _ => nd6_resolve(k, ifp, gw).await,
     }
 }

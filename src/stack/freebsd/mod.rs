@@ -14,18 +14,19 @@
 //! | [`uma`] | allocation and free, as far as the books care |
 //! | [`subr_epoch`], [`subr_taskqueue`], [`kern_timeout`] | `kern/subr_*.c`, `kern/kern_timeout.c` |
 //! | [`if_c`], [`if_clone`], [`bpf`] | `net/if.c`, `net/if_clone.c`, `net/bpf.c` |
-//! | [`if_epair`], [`if_tuntap`], [`if_loop`] | the drivers |
+//! | [`if_epair`], [`if_tuntap`], [`if_loop`], [`if_ethersubr`], [`kern_conf`] | the drivers, and what they share |
 //! | [`ng_base`], [`ng_iface`], [`ng_pppoe`], [`mpd`] | `netgraph/`, and the daemon that drives it |
 //! | [`route`] | `net/route.c`: which address and interface a route gets |
-//! | [`route_ctl`], [`route_helpers`], [`route_ifaddrs`], [`route_rtentry`], [`route_tables`] | `net/route/route_*.c` |
-//! | [`nhop`], [`nhop_ctl`], [`nhgrp_ctl`] | `net/route/nh*.c` |
+//! | [`route_ctl`], [`route_helpers`], [`route_ifaddrs`], [`route_rtentry`], [`route_subscription`], [`radix`] | `net/route/route_*.c`, `net/radix.c` |
+//! | [`nhop`], [`nhop_ctl`], [`nhop_utils`], [`nhgrp`], [`nhgrp_ctl`] | `net/route/nh*.c` |
 //! | [`fib_algo`], [`in_fib`], [`in_fib_algo`], [`in6_fib`] | `net/route/fib_algo.c`, `netinet/in_fib*.c`, `netinet6/in6_fib*.c` |
 //! | [`rtsock`] | `net/rtsock.c` |
-//! | [`in_c`], [`in_mcast`], [`if_ether`], [`if_llatbl`] | `netinet/in.c`, ... |
-//! | [`in6_c`], [`in6_ifattach`], [`in6_src`], [`in6_mcast`] | `netinet6/in6.c`, ... |
+//! | [`in_c`], [`in_rmx`], [`in_mcast`], [`igmp`], [`if_ether`], [`if_llatbl`] | `netinet/in.c`, ... |
+//! | [`in6_c`], [`in6_ifattach`], [`in6_rmx`], [`in6_src`], [`in6_mcast`], [`mld6`], [`scope6`] | `netinet6/in6.c`, ... |
 //! | [`nd6`], [`nd6_rtr`], [`nd6_nbr`] | `netinet6/nd6*.c` |
-//! | [`in_pcb`], [`tcp_timer`], [`tcp_output`], [`tcp_usrreq`], [`udp_usrreq`] | `netinet/` |
-//! | [`ip_output`], [`ip6_output`], [`netisr`] | output, input |
+//! | [`kern_descrip`], [`uipc_socket`] | files and sockets |
+//! | [`in_pcb`], [`tcp_input`], [`tcp_output`], [`tcp_subr`], [`tcp_timer`], [`tcp_usrreq`], [`udp_usrreq`] | `netinet/` |
+//! | [`ip_output`], [`ip6_output`], [`netisr`], [`kern_mbuf`], [`ip6_input`], [`icmp6`] | output, input |
 //! | [`defects`] | what was wrong |
 //! | [`invariants`], [`lists`], [`census`], [`holders`], [`at_rest`] | what must hold |
 //! | [`describe`], [`explain`], [`words`], [`fingerprint`] | dumps and words for reports; a hash of the state |
@@ -40,30 +41,40 @@ pub mod explain;
 pub mod fib_algo;
 pub mod fingerprint;
 pub mod holders;
+pub mod icmp6;
 pub mod if_c;
 pub mod if_clone;
 pub mod if_dead;
 pub mod if_epair;
 pub mod if_ether;
+pub mod if_ethersubr;
 pub mod if_llatbl;
 pub mod if_loop;
 pub mod if_tuntap;
+pub mod igmp;
 pub mod in6_c;
 pub mod in6_fib;
 pub mod in6_ifattach;
 pub mod in6_mcast;
+pub mod in6_rmx;
 pub mod in6_src;
 pub mod in_c;
 pub mod in_fib;
 pub mod in_fib_algo;
 pub mod in_mcast;
 pub mod in_pcb;
+pub mod in_rmx;
 pub mod invariants;
+pub mod ip6_input;
 pub mod ip6_output;
 pub mod ip_output;
+pub mod kern_conf;
+pub mod kern_descrip;
+pub mod kern_mbuf;
 pub mod kern_timeout;
 pub mod lists;
 pub mod locks;
+pub mod mld6;
 pub mod mpd;
 pub mod nd6;
 pub mod nd6_nbr;
@@ -72,25 +83,32 @@ pub mod netisr;
 pub mod ng_base;
 pub mod ng_iface;
 pub mod ng_pppoe;
+pub mod nhgrp;
 pub mod nhgrp_ctl;
 pub mod nhop;
 pub mod nhop_ctl;
+pub mod nhop_utils;
 pub mod objects;
+pub mod radix;
 pub mod route;
 pub mod route_ctl;
 pub mod route_helpers;
 pub mod route_ifaddrs;
 pub mod route_rtentry;
-pub mod route_tables;
+pub mod route_subscription;
 pub mod rtsock;
 pub mod rules;
+pub mod scope6;
 pub mod subr_epoch;
 pub mod subr_taskqueue;
+pub mod tcp_input;
 pub mod tcp_output;
+pub mod tcp_subr;
 pub mod tcp_timer;
 pub mod tcp_usrreq;
 pub mod teardown;
 pub mod udp_usrreq;
+pub mod uipc_socket;
 pub mod uma;
 pub mod verbs;
 pub mod words;
@@ -305,7 +323,7 @@ pub struct Globals {
     /// The pcb of each socket slot.
     pub pcbs: [F<InpId>; NSOCKS],
     /// Packets that wait for netisr.
-    pub netisr: Fifo<netisr::Packet, 8>,
+    pub netisr: Fifo<kern_mbuf::Packet, 8>,
     /// Units that each cloner has given out, by interface slot.
     pub units: F<u16>,
     /// The iface node of each ng interface slot (`ng0`, `ng1`).

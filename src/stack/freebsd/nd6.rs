@@ -25,7 +25,9 @@ use super::nd6_rtr::{
     nd6_defrouter_purge, nd6_defrouter_timer, nd6_prefix_del, nd6_prefix_offlink, nd6_prefix_ref,
     nd6_prefix_rele, nd6_prefix_unlink, pfxlist_onlink_check, rt6_flush,
 };
+use super::nhgrp_ctl::Paths;
 use super::objects::*;
+use super::route_ctl::{RibCmdInfo, Rtm};
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::{ENETDOWN, ENOBUFS, ENXIO, K};
 use crate::kern::sched::Hold;
@@ -674,4 +676,29 @@ pub async fn resolve(k: &K, name: u8, addr: Addr) -> i32 {
     };
     net_epoch_exit(k);
     error
+}
+
+/// `nd6_subscription_cb`, with `rib_decompose_notification`: a router whose default route goes
+/// is no longer the installed one.
+///
+/// The decomposition is for changes from and to groups; whoever built it in (ROUTE_MPATH)
+/// is not told of a single route.
+pub async fn nd6_subscription_cb(k: &K, rc: &RibCmdInfo<'_>) {
+    let is_group = |nh| matches!(nh, NhRef::Nhg(_));
+    let (old, new) = (rc.rc_nh_old, rc.rc_nh_new);
+    let told = match rc.rc_cmd {
+        Rtm::Add => false,
+        Rtm::Delete => is_group(old),
+        Rtm::Change => is_group(old) || is_group(new),
+    };
+    if !told {
+        return;
+    }
+    let _f = k.frame(&Func { name: "nd6_subscription_cb", file: FILE });
+    let stays = Paths::of(k, new);
+    for nh in Paths::of(k, old).iter() {
+        if k[nh].nh_flags.get() & NHF_DEFAULT != 0 && stays.iter().all(|n| n != nh) {
+            check_release_defrouter(k, nh).await;
+        }
+    }
 }

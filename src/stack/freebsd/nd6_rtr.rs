@@ -16,7 +16,7 @@ use super::defects as d;
 use super::if_c::ifa_free;
 use super::if_llatbl;
 use super::in6_c::{
-    Ifra, dying, expires, first_in6_ifa, in6_setscope, in6_update_ifa, in6ifa_ifpforlinklocal,
+    Ifra, dying, expires, first_in6_ifa, in6_update_ifa, in6ifa_ifpforlinklocal,
     in6ifa_ifpwithaddr, is_linklocal, relate,
 };
 use super::invariants as inv;
@@ -24,9 +24,10 @@ use super::locks::{IN6_CONTROL, IN6_IFADDR, IN6_MULTI, ND6, ND6_ONLINK};
 use super::nd6::{nd_ifinfo, nd6_cache_lladdr, nd6_lookup};
 use super::nd6_nbr::nd6_dad_start;
 use super::objects::*;
-use super::route_ctl::{Filter, RtAddrinfo, Rtm, rib_del_route_px};
-use super::route_helpers::{rib_add_default_route, rib_walk_del};
+use super::route_ctl::{Filter, RtAddrinfo, Rtm, rib_del_route_px, rib_walk_del};
+use super::route_helpers::rib_add_default_route;
 use super::route_ifaddrs::rib_handle_ifaddr_info;
+use super::scope6::in6_setscope;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::{EADDRNOTAVAIL, EEXIST, ENOENT, ENOMEM, K, uma};
 use crate::kern::cell::F;
@@ -550,7 +551,7 @@ impl<'k, T: Object, const N: usize> Unlinked<'k, T, N> {
 pub async fn nd6_defrouter_timer(k: &K) {
     let _f = k.frame(&Func { name: "nd6_defrouter_timer", file: FILE });
     let expired = |dr: DrId| k[dr].expire.get() != 0 && k[dr].expire.get() < k.now();
-    purge_defrouters(k, [&expired, &|_| false]).await;
+    purge_defrouters(k, "nd6_defrouter_timer:defrouter_del", [&expired, &|_| false]).await;
 }
 
 /// `nd6_defrouter_purge`: those that are not installed first.
@@ -558,11 +559,12 @@ pub async fn nd6_defrouter_purge(k: &K, ifp: IfId) {
     let _f = k.frame(&Func { name: "nd6_defrouter_purge", file: FILE });
     let idle = |dr: DrId| k[dr].ifp.get() == ifp && !k[dr].installed.get();
     let installed = |dr: DrId| k[dr].ifp.get() == ifp && k[dr].installed.get();
-    purge_defrouters(k, [&idle, &installed]).await;
+    purge_defrouters(k, "nd6_defrouter_purge:defrouter_del", [&idle, &installed]).await;
 }
 
-/// Unlinks the routers that one test after the other names, then deletes them.
-async fn purge_defrouters(k: &K, tests: [&dyn Fn(DrId) -> bool; 2]) {
+/// Unlinks the routers that one test after the other names, then deletes them; `site` is where
+/// the caller does that.
+async fn purge_defrouters(k: &K, site: &'static str, tests: [&dyn Fn(DrId) -> bool; 2]) {
     let mut drq = Unlinked::<NdDefrouter, 8>::default();
     k.lock(ND6).await;
     for test in tests {
@@ -578,7 +580,7 @@ async fn purge_defrouters(k: &K, tests: [&dyn Fn(DrId) -> bool; 2]) {
     }
     k.unlock(ND6);
     for (dr, list_ref) in drq.all.into_iter().flatten() {
-        k.yield_at("nd6_defrouter_purge:defrouter_del").await;
+        k.yield_at(site).await;
         defrouter_del(k, dr, list_ref).await;
     }
 }

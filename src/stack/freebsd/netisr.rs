@@ -1,32 +1,21 @@
-//! `sys/net/netisr.c`, `sys/kern/kern_mbuf.c`: packets that wait, and who brought them.
+//! `sys/net/netisr.c`: packets that wait, and who brought them.
 //!
 //! A packet comes from a driver, which knows its interface for as long as it exists: from
 //! `if_alloc` to `if_free`, dying or not. It is served at once, inside the epoch section
 //! that the driver's input opens, or queued with the interface as index and generation,
 //! which are looked up again when its turn comes.
 
-use super::nd6::nd_ifinfo;
-use super::nd6_rtr::{Ra, nd6_ra_input};
+use super::ip6_input::ip6_input;
+use super::kern_mbuf::{m_rcvif_restore, m_rcvif_serialize};
+use super::nd6_rtr::Ra;
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::verbs::NG0;
-use super::{ENETDOWN, ENOBUFS, ENOENT, ENXIO, K, NINDEX};
+use super::{ENETDOWN, ENOBUFS, ENOENT, ENXIO, K};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 
 const FILE: &str = "sys/net/netisr.c";
-const MBUF: &str = "sys/kern/kern_mbuf.c";
-
-/// A packet in the queue: `m_pkthdr.rcvif` as index and generation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Packet {
-    /// `rcvidx`.
-    pub rcvidx: u8,
-    /// `rcvgen`.
-    pub rcvgen: u16,
-    /// What it is.
-    pub ra: Option<Ra>,
-}
 
 /// The interface that the driver of a name slot has, and that takes packets; no reference.
 fn input_ifp(k: &K, name: u8) -> Result<IfId, i32> {
@@ -89,24 +78,6 @@ pub async fn netisr_queue_ra(k: &K, name: u8, ra: Ra) -> i32 {
     if k.st.netisr.push(packet) { 0 } else { ENOBUFS }
 }
 
-fn m_rcvif_serialize(k: &K, ifp: IfId, ra: Ra) -> Packet {
-    let _f = k.frame(&Func { name: "m_rcvif_serialize", file: MBUF });
-    let i = &k[ifp];
-    Packet { rcvidx: i.if_index.get(), rcvgen: i.if_idxgen.get(), ra: Some(ra) }
-}
-
-/// `m_rcvif_restore`; inside the epoch. NULL when the interface is gone, is another one
-/// now, or is dying.
-fn m_rcvif_restore(k: &K, m: &Packet) -> IfId {
-    let _f = k.frame(&Func { name: "m_rcvif_restore", file: MBUF });
-    let index = usize::from(m.rcvidx) % NINDEX;
-    let ifp = k.st.ifindex_table[index].get();
-    let gone = ifp.is_null()
-        || k.st.ifindex_gencnt[index].get() != m.rcvgen
-        || k[ifp].if_flags.get() & IFF_DYING != 0;
-    if gone { IfId::NULL } else { ifp }
-}
-
 /// The netisr thread serves one packet.
 pub async fn swi_net(k: &K) -> i32 {
     let _f = k.frame(&Func { name: "swi_net", file: FILE });
@@ -120,16 +91,4 @@ pub async fn swi_net(k: &K) -> i32 {
     }
     net_epoch_exit(k);
     0
-}
-
-/// `ip6_input`, `icmp6_input` of a router advertisement.
-async fn ip6_input(k: &K, ifp: IfId, ra: Ra) {
-    let _f = k.frame(&Func { name: "ip6_input", file: "sys/netinet6/ip6_input.c" });
-    let enabled = nd_ifinfo(k, ifp, "ND_IFINFO(rcvif)->flags")
-        .is_some_and(|nd| nd.nd_flags.get() & ND6_IFF_IFDISABLED == 0);
-    if !enabled {
-        return;
-    }
-    let _f = k.frame(&Func { name: "icmp6_input", file: "sys/netinet6/icmp6.c" });
-    nd6_ra_input(k, ifp, ra).await;
 }

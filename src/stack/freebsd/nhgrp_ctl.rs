@@ -1,4 +1,4 @@
-//! `sys/net/route/nhgrp_ctl.c`, `nhgrp.c`: nexthop groups.
+//! `sys/net/route/nhgrp_ctl.c`: nexthop groups.
 //!
 //! A group is a list of nexthops, sorted by their indices, that does not change once it is
 //! linked: a path more or less is another group. Groups are shared like nexthops, have an
@@ -9,8 +9,7 @@
 use super::K;
 use super::defects as d;
 use super::invariants as inv;
-use super::locks;
-use super::nhop::{bitmask_alloc_idx, bitmask_free_idx, family};
+use super::nhgrp::{find_nhgrp, link_nhgrp, unlink_nhgrp};
 use super::nhop_ctl::{nhop_free, nhop_try_ref_object};
 use super::objects::*;
 use super::route_ctl::Approval;
@@ -18,12 +17,10 @@ use super::subr_epoch::{Callback, net_epoch_call, net_epoch_enter, net_epoch_exi
 use super::uma;
 use super::{EEXIST, ENOMEM};
 use crate::kern::slab::ObjRef;
-use crate::kern::trace::{Func, What};
-use crate::shadow::FaultKind;
+use crate::kern::trace::Func;
 use crate::stack::EAGAIN;
 
 const FILE: &str = "sys/net/route/nhgrp_ctl.c";
-const NHGRP: &str = "sys/net/route/nhgrp.c";
 
 /// `struct weightened_nhop[]`: the nexthops that a group is to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -169,64 +166,6 @@ async fn ref_nhgrp_nhops(k: &K, nhg: NhgId, paths: &Paths) -> bool {
         slot.set(nh);
     }
     true
-}
-
-// ---- the hash ----------------------------------------------------------------
-
-/// `find_nhgrp`: a linked group of exactly these paths, with a reference; NULL when there
-/// is none that is still alive.
-async fn find_nhgrp(k: &K, af: Af, paths: &Paths) -> NhgId {
-    let _f = k.frame(&Func { name: "find_nhgrp", file: NHGRP });
-    k.lock_shared(locks::nhops(af)).await;
-    let mut nhg = nhgrps(k, af).find(|&g| Paths::of(k, NhRef::Nhg(g)) == *paths);
-    nhg = nhg.filter(|&g| nhgrp_try_ref_object(k, g));
-    k.unlock(locks::nhops(af));
-    nhg.unwrap_or(NhgId::NULL)
-}
-
-/// `link_nhgrp`; false when no index is left.
-async fn link_nhgrp(k: &K, nhg: NhgId) -> bool {
-    let _f = k.frame(&Func { name: "link_nhgrp", file: NHGRP });
-    let af = k[nhg].af.get();
-    k.lock(locks::nhops(af)).await;
-    let idx = bitmask_alloc_idx(k, af);
-    if let Some(idx) = idx {
-        k[nhg].nhg_idx.set(idx);
-        k.record(|| What::List("gr_head", true, ObjRef::of(nhg)));
-        k.st.gr_head.insert_head(family(af), nhg, |i| &k[i].nhg_next);
-    }
-    k.unlock(locks::nhops(af));
-    idx.is_some()
-}
-
-/// `unlink_nhgrp`; false when it is not there.
-async fn unlink_nhgrp(k: &K, nhg: NhgId) -> bool {
-    let _f = k.frame(&Func { name: "unlink_nhgrp", file: NHGRP });
-    let af = k[nhg].af.get();
-    k.lock(locks::nhops(af)).await;
-    let found = nhgrps(k, af).any(|g| g == nhg);
-    if found {
-        k.record(|| What::List("gr_head", false, ObjRef::of(nhg)));
-        if !k.st.gr_head.remove(nhg, |i| &k[i].nhg_next) {
-            k.kernel_fault(FaultKind::Null, ObjRef::of(nhg), "CHT_SLIST_REMOVE");
-        }
-        bitmask_free_idx(k, af, k[nhg].nhg_idx.get());
-        k[nhg].nhg_idx.set(0);
-    }
-    k.unlock(locks::nhops(af));
-    found
-}
-
-/// The groups in the hash of a family.
-fn nhgrps(k: &K, af: Af) -> impl Iterator<Item = NhgId> + '_ {
-    let mut nhg = k.st.gr_head.first[family(af)].get();
-    std::iter::from_fn(move || {
-        let this = nhg;
-        (!this.is_null() && k.fuel()).then(|| {
-            nhg = k[this].nhg_next.next.get();
-            this
-        })
-    })
 }
 
 // ---- making groups -----------------------------------------------------------

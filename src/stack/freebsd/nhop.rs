@@ -1,12 +1,13 @@
 //! `sys/net/route/nhop.c`: the hash of nexthops and their indices.
 //!
 //! Each family has one hash, one bitmask of indices that nexthops share with groups
-//! (`nhgrp.c`), and one lock for both. A nexthop whose count is 0 may still be found in the
+//! (`nhgrp.c`, `nhop_utils.c`), and one lock for both. A nexthop whose count is 0 may still be found in the
 //! hash for a moment; whoever finds it then acts as if it had not.
 
 use super::invariants::{self, Left};
 use super::locks;
-use super::nhop_ctl::nhop_try_ref_object;
+use super::nhop_ctl::{cmp_priv, nhop_try_ref_object};
+use super::nhop_utils::{bitmask_alloc_idx, bitmask_free_idx};
 use super::objects::*;
 use super::route_ctl::refuses_dying;
 use super::{ENETDOWN, ENOBUFS, K};
@@ -19,25 +20,6 @@ const FILE: &str = "sys/net/route/nhop.c";
 /// The family of a RIB as an index of its tables.
 pub fn family(af: Af) -> usize {
     af.index() & 1
-}
-
-/// `bitmask_alloc_idx`: the lowest free index; index 0 is none. `None` when there is none,
-/// or when the plan says so. The caller holds the lock of the family's nexthops.
-pub fn bitmask_alloc_idx(k: &K, af: Af) -> Option<u8> {
-    let taken = &k.st.nh_idx_head[family(af)];
-    let free = !(taken.get() | 1);
-    if k.fails("bitmask_alloc_idx") || free == 0 {
-        return None;
-    }
-    let idx = free.trailing_zeros() as u8;
-    taken.set(taken.get() | 1 << idx);
-    Some(idx)
-}
-
-/// `bitmask_free_idx`.
-pub fn bitmask_free_idx(k: &K, af: Af, idx: u8) {
-    let taken = &k.st.nh_idx_head[family(af)];
-    taken.set(taken.get() & !(1 << idx));
 }
 
 /// `link_nhop`: gives a nexthop an index and puts it into the hash.
@@ -95,16 +77,6 @@ pub async fn find_nhop(k: &K, key: NhId) -> NhId {
     }
     k.unlock(locks::nhops(af));
     nh
-}
-
-/// `cmp_priv` (`nhop_ctl.c`): what a nexthop says, without what counts it.
-fn cmp_priv(k: &K, one: NhId, two: NhId) -> bool {
-    let says = |nh: NhId| {
-        let n = &k[nh];
-        let to = (n.nh_ifp.get(), n.nh_ifa.get(), n.nh_aifp.get());
-        (n.nh_flags.get(), n.gw.get(), to, n.rt_flags.get(), n.nh_expire.get())
-    };
-    says(one) == says(two)
 }
 
 /// The nexthops in the hash of a family.

@@ -9,8 +9,8 @@
 
 use super::K;
 use super::if_c::{if_rele, if_try_ref, ifa_free, ifa_try_ref, ifnet_byindex};
+use super::in6_rmx::rib6_augment_nh;
 use super::invariants as inv;
-use super::nd6::nd_ifinfo;
 use super::nhgrp_ctl::{nhgrp_free, nhgrp_ref_object};
 use super::nhop::{find_nhop, link_nhop, unlink_nhop};
 use super::objects::*;
@@ -261,16 +261,6 @@ fn rnh_set_nh_pfxflags(k: &K, nh: NhId, info: &RtAddrinfo) {
     nhop_set_pxtype_flag(k, nh, flag);
 }
 
-/// `rib6_augment_nh` (`in6_rmx.c`): reads the MTU of the interface's in6_ifextra, whether
-/// it has one or not. `rib4_augment_nh` has no such trouble.
-fn rnh_augment_nh(k: &K, nh: NhId) {
-    if k[nh].af.get() != Af::Inet6 {
-        return;
-    }
-    let _f = k.frame(&Func { name: "rib6_augment_nh", file: "sys/netinet6/in6_rmx.c" });
-    let _ = nd_ifinfo(k, k[nh].nh_ifp.get(), "IN6_LINKMTU(nh->nh_ifp)");
-}
-
 /// `nhop_create_from_info`: the nexthop that a request describes, with a reference.
 pub async fn nhop_create_from_info(k: &K, info: &RtAddrinfo) -> Result<NhId, i32> {
     let _f = k.frame(&Func { name: "nhop_create_from_info", file: FILE });
@@ -344,7 +334,10 @@ pub async fn nhop_get_nhop(k: &K, nh: NhId) -> Result<NhId, i32> {
     let _f = k.frame(&Func { name: "nhop_get_nhop", file: FILE });
     let in_hand = k.hold(ObjRef::of(nh), true);
     k[nh].nh_aifp.set(get_aifp(k, nh));
-    rnh_augment_nh(k, nh);
+    // rib4_augment_nh reads nothing that could be gone.
+    if k[nh].af.get() == Af::Inet6 {
+        rib6_augment_nh(k, nh);
+    }
     k.yield_at("nhop_get_nhop:find").await;
     let found = find_nhop(k, nh).await;
     if !found.is_null() {
@@ -429,4 +422,14 @@ pub fn nhop_select(k: &K, nh: NhRef, dst: Addr) -> NhId {
             k[nhg].nhops[flow % n.max(1)].get()
         }
     }
+}
+
+/// `cmp_priv`: what a nexthop says, without what counts it.
+pub fn cmp_priv(k: &K, one: NhId, two: NhId) -> bool {
+    let says = |nh: NhId| {
+        let n = &k[nh];
+        let to = (n.nh_ifp.get(), n.nh_ifa.get(), n.nh_aifp.get());
+        (n.nh_flags.get(), n.gw.get(), to, n.rt_flags.get(), n.nh_expire.get())
+    };
+    says(one) == says(two)
 }

@@ -1,104 +1,20 @@
-//! `sys/net/route.c`, and the searches of `sys/net/if.c` that it calls: which address and
-//! which interface a route gets.
-//!
-//! The searches walk interfaces and addresses without a lock, inside the epoch, and return
-//! a bare address. In the original none of them looks at IFF_DYING.
+//! `sys/net/route.c`: which address and which interface a route gets, and the routes of an
+//! interface that goes.
 
 use super::defects as d;
-use super::if_c::ifnet_byindex;
+use super::fib_algo::fib_flush_ifp;
+use super::if_c::{
+    ifa_ifwithaddr, ifa_ifwithdstaddr, ifa_ifwithnet, ifaof_ifpforaddr, ifas, ifnet_byindex,
+};
 use super::in_c::dying;
 use super::objects::*;
-use super::route_ctl::RtAddrinfo;
-use super::{ENETUNREACH, K, in_fib, in6_fib};
+use super::route_ctl::{Filter, Prio, RtAddrinfo, rib_walk_del_prio};
+use super::route_helpers::rib_lookup;
+use super::{ENETUNREACH, K};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 
 const FILE: &str = "sys/net/route.c";
-
-/// The interfaces on `V_ifnet`.
-fn ifnets(k: &K) -> impl Iterator<Item = IfId> + '_ {
-    let mut ifp = k.st.v_ifnet.first.get();
-    std::iter::from_fn(move || {
-        let this = ifp;
-        (!this.is_null() && k.fuel()).then(|| {
-            ifp = k[this].if_link.next.get();
-            this
-        })
-    })
-}
-
-/// The addresses of a family on `if_addrhead`.
-fn ifas(k: &K, ifp: IfId, af: Af) -> impl Iterator<Item = IfaId> + '_ {
-    let mut ifa = k[ifp].if_addrhead.first.get();
-    let all = std::iter::from_fn(move || {
-        let this = ifa;
-        (!this.is_null() && k.fuel()).then(|| {
-            ifa = k[this].ifa_link.next.get();
-            this
-        })
-    });
-    all.filter(move |&ifa| k[ifa].af.get() == af)
-}
-
-fn is_ptp(k: &K, ifp: IfId) -> bool {
-    k[ifp].if_flags.get() & IFF_POINTOPOINT != 0
-}
-
-fn far_end_is(k: &K, ifa: IfaId, addr: Addr) -> bool {
-    k[ifa].dstaddr.get() != 0 && k[ifa].dstaddr.get() == addr
-}
-
-fn on_net(k: &K, ifa: IfaId, addr: Addr) -> bool {
-    Prefix::new(k[ifa].addr.get(), k[ifa].bits.get()).covers(addr)
-}
-
-/// `ifa_ifwithaddr` (`if.c`): the address itself, on whichever interface.
-pub fn ifa_ifwithaddr(k: &K, af: Af, addr: Addr) -> IfaId {
-    let mut all = ifnets(k).flat_map(|ifp| ifas(k, ifp, af));
-    all.find(|&ifa| k[ifa].addr.get() == addr).unwrap_or(IfaId::NULL)
-}
-
-/// `ifa_ifwithdstaddr` (`if.c`): the near end of the point-to-point link to an address.
-pub fn ifa_ifwithdstaddr(k: &K, af: Af, addr: Addr) -> IfaId {
-    let mut all = ifnets(k).filter(|&ifp| is_ptp(k, ifp)).flat_map(|ifp| ifas(k, ifp, af));
-    all.find(|&ifa| far_end_is(k, ifa, addr)).unwrap_or(IfaId::NULL)
-}
-
-/// `ifa_ifwithnet` (`if.c`): an address of the most specific network that an address is
-/// on.
-pub fn ifa_ifwithnet(k: &K, af: Af, addr: Addr) -> IfaId {
-    let mut best = IfaId::NULL;
-    for ifp in ifnets(k) {
-        for ifa in ifas(k, ifp, af) {
-            if af == Af::Inet && is_ptp(k, ifp) {
-                if far_end_is(k, ifa, addr) {
-                    return ifa;
-                }
-            } else if on_net(k, ifa, addr)
-                && (best.is_null() || k[ifa].bits.get() > k[best].bits.get())
-            {
-                best = ifa;
-            }
-        }
-    }
-    best
-}
-
-/// `ifaof_ifpforaddr` (`if.c`): the address of an interface that suits a destination best;
-/// any of the family before none.
-pub fn ifaof_ifpforaddr(k: &K, af: Af, addr: Addr, ifp: IfId) -> IfaId {
-    let mut maybe = IfaId::NULL;
-    for ifa in ifas(k, ifp, af) {
-        if maybe.is_null() {
-            maybe = ifa;
-        }
-        let suits = if is_ptp(k, ifp) { far_end_is(k, ifa, addr) } else { on_net(k, ifa, addr) };
-        if suits {
-            return ifa;
-        }
-    }
-    maybe
-}
 
 /// The AF_LINK address of the interface of an index. Repaired, a dying one has none: `if_addr`
 /// still names what its detach has freed.
@@ -106,14 +22,6 @@ fn ifa_ifwithindex(k: &K, index: u8) -> IfaId {
     let ifp = ifnet_byindex(k, index);
     let gone = |ifp| !k.on(d::ROUTE_ADD_DYING_IFP) && dying(k, ifp);
     if ifp.is_null() || gone(ifp) { IfaId::NULL } else { k[ifp].if_addr.get() }
-}
-
-/// `fib4_lookup` or `fib6_lookup` (`rib_lookup` of `route_helpers.c`).
-pub async fn rib_lookup(k: &K, af: Af, dst: Addr) -> NhId {
-    match af {
-        Af::Inet => in_fib::fib4_lookup(k, dst).await,
-        _ => in6_fib::fib6_lookup(k, dst).await,
-    }
 }
 
 /// `ifa_ifwithroute`: the address of a route, by its gateway or, for a route without one,
@@ -185,4 +93,21 @@ pub async fn rt_getifa_fib(k: &K, info: &mut RtAddrinfo) -> i32 {
         info.rti_ifp = k[info.rti_ifa].ifa_ifp.get();
     }
     0
+}
+
+/// `rt_flushifroutes`: the routes of an interface that is being detached.
+///
+/// The original leaves pinned routes, which nobody deletes any more, and those that have
+/// the interface as nh_aifp only. It also leaves to a callout what the FIB instances still
+/// know of the interface.
+pub async fn rt_flushifroutes(k: &K, ifp: IfId) {
+    let _f = k.frame(&Func { name: "rt_flushifroutes", file: FILE });
+    let pinned_stay = k.on(d::RT_FLUSHIFROUTES_NORMAL_PRIORITY);
+    let prio = if pinned_stay { Prio::Normal } else { Prio::High };
+    for af in [Af::Inet, Af::Inet6] {
+        rib_walk_del_prio(k, af, prio, Filter::Ifp(ifp)).await;
+        if !k.on(d::FIB_GATEWAY_DELETE_DELAYED) {
+            fib_flush_ifp(k, af, ifp).await;
+        }
+    }
 }

@@ -8,19 +8,19 @@
 
 use super::K;
 use super::defects as d;
-use super::fib_algo::handle_rtable_change_cb;
 use super::invariants::{self as inv, Left};
 use super::locks;
 use super::nhgrp_ctl::{Paths, get_nhgrp, nhgrp_get_addition_group, nhgrp_get_filtered_group};
+use super::nhop::family;
 use super::nhop_ctl::{hold, nhop_create_from_info, nhop_create_from_nhop, nhop_free_any};
 use super::objects::*;
+use super::radix::{rnh_addaddr, rnh_deladdr, rnh_lookup, table};
 use super::route::rt_getifa_fib;
-use super::route_helpers::nd6_subscription_cb;
 use super::route_rtentry::{rt_alloc, rt_free, rt_free_immediate};
-use super::route_tables::{
-    net_epoch_assert, rib_bump_gen, rnh_addaddr, rnh_deladdr, rnh_lookup, table,
+use super::route_subscription::{rib_notify, rib_notify_delayed};
+use super::subr_epoch::{
+    Callback, net_epoch_assert, net_epoch_call, net_epoch_enter, net_epoch_exit,
 };
-use super::subr_epoch::{Callback, net_epoch_call, net_epoch_enter, net_epoch_exit};
 use super::{EADDRINUSE, EEXIST, EINVAL, ENETDOWN, ENOBUFS, ENOMEM, ESRCH};
 use crate::kern::hands::Hold;
 use crate::kern::slab::ObjRef;
@@ -219,32 +219,6 @@ pub fn refuses_dying(k: &K, nh: NhRef) -> bool {
 }
 
 // ---- notices -----------------------------------------------------------------
-
-/// `rib_notify` (`route_subscription.c`) of RIB_NOTIFY_IMMEDIATE: the FIB instances, the
-/// youngest first, then for IPv6 neighbour discovery, which subscribed first of all.
-///
-/// A subscriber may unsubscribe itself, and new ones come in front; neither changes who is
-/// still to be told.
-async fn rib_notify(k: &K, af: Af, rc: &RibCmdInfo<'_>) {
-    let _f = k.frame(&RIB_NOTIFY);
-    let i = af.index() & 1;
-    let subscribers: [FdId; super::NSUBS] =
-        std::array::from_fn(|n| k.st.rnh_subscribers[i][n].get());
-    for fd in subscribers.into_iter().take_while(|fd| !fd.is_null()) {
-        handle_rtable_change_cb(k, fd, rc).await;
-    }
-    if af == Af::Inet6 {
-        nd6_subscription_cb(k, rc).await;
-    }
-}
-
-/// `rib_notify` of RIB_NOTIFY_DELAYED, without the RIB's lock: nobody in this kernel
-/// subscribes to it.
-fn rib_notify_delayed(k: &K) {
-    let _f = k.frame(&RIB_NOTIFY);
-}
-
-static RIB_NOTIFY: Func = Func { name: "rib_notify", file: "sys/net/route/route_subscription.c" };
 
 // ---- single steps, with the RIB's lock held ----------------------------------
 
@@ -791,4 +765,14 @@ pub async fn rib_action(k: &K, rtm: Rtm, info: &RtAddrinfo) -> i32 {
         Rtm::Delete => rib_del_route(k, info, &mut rc).await,
         Rtm::Change => rib_change_route(k, info, &mut rc).await,
     }
+}
+
+/// `rib_walk_del`, `rib_foreach_table_walk_del`: there is one FIB.
+pub async fn rib_walk_del(k: &K, af: Af, filter: Filter) {
+    rib_walk_del_prio(k, af, Prio::Normal, filter).await;
+}
+
+/// `rib_bump_gen` (`route_var.h`): the RIB has changed; its lookups have not, yet.
+pub fn rib_bump_gen(k: &K, af: Af) {
+    k.st.rnh_gen_rib[family(af)].inc();
 }

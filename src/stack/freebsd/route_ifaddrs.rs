@@ -1,7 +1,7 @@
 //! `sys/net/route/route_ifaddrs.c`: routes that addresses bring.
 
+use super::if_c::ifaof_ifpforaddr;
 use super::objects::*;
-use super::route::ifaof_ifpforaddr;
 use super::route_ctl::{RtAddrinfo, Rtm, rib_action};
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::{EHOSTUNREACH, ENETUNREACH, K};

@@ -5,8 +5,8 @@
 
 use super::if_c::ifunit;
 use super::objects::*;
-use super::route::rib_lookup;
 use super::route_ctl::{RTM_F_EXCL, RtAddrinfo, Rtm, rib_action};
+use super::route_helpers::rib_lookup;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::{EINVAL, ENOBUFS, ENXIO, K, invariants};
 use crate::kern::trace::Func;

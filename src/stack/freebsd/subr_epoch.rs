@@ -4,9 +4,11 @@
 //! that passes, or a thread that drains. That a callback runs late is the original's
 //! freedom; that it never runs before its grace period is the substrate's.
 
+use super::invariants as inv;
 use super::objects::*;
 use super::{K, Thread};
 use super::{bpf, fib_algo, if_c, if_llatbl, in_pcb, in6_c, nhgrp_ctl, nhop_ctl, route_rtentry};
+use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 
 const FILE: &str = "sys/kern/subr_epoch.c";
@@ -111,5 +113,12 @@ async fn call(k: &K, callback: Callback) {
         Callback::LleDestroy(lle) => if_llatbl::llentry_destroy(k, lle),
         Callback::InpcbFree(inp) => in_pcb::inpcb_free(k, inp),
         Callback::In6IfextraFree(ext) => in6_c::in6_ifextra_free_epoch(k, ext),
+    }
+}
+
+/// What `NET_EPOCH_ASSERT` would say.
+pub fn net_epoch_assert(k: &K) {
+    if !k.in_epoch() {
+        k.violate(&inv::I14_OUTSIDE_EPOCH, ObjRef::NONE, ObjRef::NONE, [0, 0]);
     }
 }

@@ -8,7 +8,7 @@ use super::kern_timeout::softclock;
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::tcp_output::tcp_default_output;
-use super::tcp_usrreq::tcp_close;
+use super::tcp_subr::tcp_drop;
 use super::{ENOENT, ENOTCONN, ETIMEDOUT, K, NSOCKS, locks};
 use crate::kern::callout::{Callout, CalloutState};
 use crate::kern::trace::Func;
@@ -84,17 +84,6 @@ async fn tcp_timer_rexmt(k: &K, inp: InpId) -> i32 {
     tcp_default_output(k, inp).await;
     net_epoch_exit(k);
     0
-}
-
-/// `tcp_drop` (`sys/netinet/tcp_subr.c`): a connection is given up; the peer of one that
-/// had answered is told. Inside the epoch, with the pcb's lock held.
-pub async fn tcp_drop(k: &K, inp: InpId) {
-    let _f = k.frame(&Func { name: "tcp_drop", file: "sys/netinet/tcp_subr.c" });
-    k[inp].unacked.set(false);
-    if k[inp].established.get() {
-        tcp_default_output(k, inp).await;
-    }
-    tcp_close(k, inp);
 }
 
 /// The armed retransmit timer of a socket fires now: when it was armed is the peer's

@@ -1,14 +1,16 @@
-//! `sys/netinet/tcp_usrreq.c`: connect, send, close; and what the peer's answer does to
-//! the retransmit timer.
+//! `sys/netinet/tcp_usrreq.c`: connect, send, close.
 //!
 //! A connection is closed without lingering: what is not acknowledged is given up.
 
-use super::in_pcb::{self, fdrop, fget, in_pcbconnect, in_pcbdrop, in_pcbfree};
+use super::in_pcb::{in_pcbconnect, in_pcbfree};
+use super::kern_descrip::{fdrop, fget};
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
 use super::tcp_output::tcp_default_output;
-use super::tcp_timer::{tcp_drop, tcp_timer_activate};
-use super::{ECONNREFUSED, ECONNRESET, EISCONN, ENOENT, ENOTCONN, K, locks};
+use super::tcp_subr::{tcp_close, tcp_drop};
+use super::tcp_timer::tcp_timer_activate;
+use super::uipc_socket::socket;
+use super::{ECONNREFUSED, ECONNRESET, EISCONN, ENOTCONN, K, locks};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 
@@ -21,7 +23,7 @@ pub async fn tcp_usr_connect(k: &K, sock: usize, af: Af, faddr: Addr) -> i32 {
         _ => &Func { name: "tcp6_usr_connect", file: FILE },
     };
     let _f = k.frame(func);
-    let inp = match in_pcb::socket(k, sock, af) {
+    let inp = match socket(k, sock, af) {
         Ok(inp) => inp,
         Err(error) => return error,
     };
@@ -90,53 +92,8 @@ pub async fn tcp_usr_send(k: &K, sock: usize) -> i32 {
     error
 }
 
-/// All that was sent is acknowledged: `tcp_input`, as far as the timer is concerned.
-pub async fn tcp_ack(k: &K, sock: usize) -> i32 {
-    let _f = k.frame(&Func { name: "tcp_do_segment", file: "sys/netinet/tcp_input.c" });
-    // The pcb is found by its addresses, inside the epoch, and locked before it is left.
-    let inp = fget(k, sock);
-    if inp.is_null() {
-        return ENOTCONN;
-    }
-    let error = {
-        let _inp = k.hold(ObjRef::of(inp), false);
-        net_epoch_enter(k);
-        k.lock(locks::inp(k, inp)).await;
-        let error = if k[inp].inp_dropped.get() || !k[inp].connected.get() {
-            ENOTCONN
-        } else if !k[inp].unacked.get() {
-            ENOENT
-        } else {
-            k.yield_at("tcp_do_segment:ack").await;
-            let p = &k[inp];
-            p.unacked.set(false);
-            p.established.set(true);
-            p.t_rxtshift.set(0);
-            tcp_timer_activate(k, inp, false);
-            0
-        };
-        k.unlock(locks::inp(k, inp));
-        net_epoch_exit(k);
-        error
-    };
-    fdrop(k, inp).await;
-    error
-}
-
-/// `close(2)` of a TCP socket; ENOENT when there is none.
-pub async fn tcp_usr_close(k: &K, sock: usize) -> i32 {
-    in_pcb::close(k, sock).await
-}
-
-/// `tcp_close` (`sys/netinet/tcp_subr.c`): the connection is over; the socket is not, and a
-/// timer that is armed stays so. The lock is held.
-pub fn tcp_close(k: &K, inp: InpId) {
-    k[inp].unacked.set(false);
-    in_pcbdrop(k, inp);
-}
-
-/// The end of a TCP socket: `tcp_usr_close`, then `tcp_usr_detach`.
-pub async fn soclose(k: &K, inp: InpId) {
+/// `tcp_usr_close`.
+pub async fn tcp_usr_close(k: &K, inp: InpId) {
     let _f = k.frame(&Func { name: "tcp_usr_close", file: FILE });
     net_epoch_enter(k);
     k.lock(locks::inp(k, inp)).await;
@@ -149,6 +106,11 @@ pub async fn soclose(k: &K, inp: InpId) {
     }
     k.unlock(locks::inp(k, inp));
     net_epoch_exit(k);
+}
+
+/// `tcp_usr_detach`.
+pub async fn tcp_usr_detach(k: &K, inp: InpId) {
+    let _f = k.frame(&Func { name: "tcp_usr_detach", file: FILE });
     k.yield_at("tcp_usr_detach:inp_lock").await;
     // tcp_discardcb: tcp_timer_stop is exact under the lock, which in_pcbfree takes.
     k.lock(locks::inp(k, inp)).await;

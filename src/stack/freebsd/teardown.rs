@@ -10,10 +10,10 @@ use super::mpd;
 use super::netisr;
 use super::ng_base::ngm_shutdown;
 use super::objects::*;
+use super::radix::table;
 use super::route_ctl::Rtm;
-use super::route_tables::table;
 use super::rtsock::{RouteReq, Via, rts_send};
-use super::{NSOCKS, if_tuntap, kern_timeout, tcp_usrreq, udp_usrreq};
+use super::{NSOCKS, if_tuntap, kern_descrip, kern_timeout};
 use crate::kern::cell::F;
 
 /// A step.
@@ -128,8 +128,7 @@ fn made_by_user(k: &K, rt: RtId) -> Option<(Prefix, Via)> {
 /// Runs a step.
 pub async fn step(k: &K, step: Teardown) -> i32 {
     match step {
-        Teardown::Close(i) if i < 2 => tcp_usrreq::tcp_usr_close(k, i as usize).await,
-        Teardown::Close(i) => udp_usrreq::udp_close(k, i as usize).await,
+        Teardown::Close(i) => kern_descrip::close(k, i as usize).await,
         Teardown::CloseTun => if_tuntap::tunclose(k).await,
         Teardown::DeleteRoute(af, dst, via) => {
             let req = RouteReq { af, dst, via, ..RouteReq::default() };

@@ -3,12 +3,14 @@
 //! A connected socket uses its route cache, and so does the first packet of one that is
 //! not bound; a bound, unconnected one looks each packet's route up.
 
-use super::in_pcb::{self, fdrop, in_pcbconnect, in_pcbfree, source};
+use super::in_pcb::{in_pcbconnect, in_pcbfree, source};
 use super::in6_src::in6_selecthlim;
 use super::ip_output::ip_output;
 use super::ip6_output::ip6_output;
+use super::kern_descrip::fdrop;
 use super::objects::*;
 use super::subr_epoch::{net_epoch_enter, net_epoch_exit};
+use super::uipc_socket::socket;
 use super::{EISCONN, K, locks};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
@@ -23,7 +25,7 @@ pub async fn udp_connect(k: &K, sock: usize, af: Af, faddr: Addr) -> i32 {
         _ => &Func { name: "udp6_connect", file: FILE6 },
     };
     let _f = k.frame(func);
-    let inp = match in_pcb::socket(k, sock, af) {
+    let inp = match socket(k, sock, af) {
         Ok(inp) => inp,
         Err(error) => return error,
     };
@@ -58,7 +60,7 @@ pub async fn udp_send(k: &K, sock: usize, af: Af, faddr: Addr) -> i32 {
         _ => &Func { name: "udp6_send", file: FILE6 },
     };
     let _f = k.frame(func);
-    let inp = match in_pcb::socket(k, sock, af) {
+    let inp = match socket(k, sock, af) {
         Ok(inp) => inp,
         Err(error) => return error,
     };
@@ -104,16 +106,11 @@ async fn output(k: &K, inp: InpId, faddr: Addr) -> i32 {
     error
 }
 
-/// `close(2)` of a UDP socket; ENOENT when there is none.
-pub async fn udp_close(k: &K, sock: usize) -> i32 {
-    in_pcb::close(k, sock).await
-}
-
-/// The end of a UDP socket: `udp_close`, then `udp_detach`.
-pub async fn soclose(k: &K, inp: InpId) {
+/// `udp_close`, `udp6_close`.
+pub async fn udp_close(k: &K, inp: InpId) {
     let _f = k.frame(match k[inp].af.get() {
         Af::Inet => &Func { name: "udp_close", file: FILE },
-        _ => &Func { name: "udp6_close", file: "sys/netinet6/udp6_usrreq.c" },
+        _ => &Func { name: "udp6_close", file: FILE6 },
     });
     k.lock(locks::inp(k, inp)).await;
     let p = &k[inp];
@@ -121,6 +118,14 @@ pub async fn soclose(k: &K, inp: InpId) {
     p.faddr.set(0);
     p.laddr.set(0);
     k.unlock(locks::inp(k, inp));
+}
+
+/// `udp_detach`, `udp6_detach`.
+pub async fn udp_detach(k: &K, inp: InpId) {
+    let _f = k.frame(match k[inp].af.get() {
+        Af::Inet => &Func { name: "udp_detach", file: FILE },
+        _ => &Func { name: "udp6_detach", file: FILE6 },
+    });
     k.yield_at("udp_detach:inp_lock").await;
     in_pcbfree(k, inp).await;
 }

@@ -11,8 +11,8 @@ use super::route_ctl::Rtm;
 use super::rtsock::{RouteReq, Via, rts_send};
 use super::{EINVAL, K};
 use super::{
-    fib_algo, if_c, if_epair, if_tuntap, in_mcast, in6_mcast, kern_timeout, mpd, netisr, ng_base,
-    subr_epoch, subr_taskqueue, tcp_timer, tcp_usrreq, udp_usrreq,
+    fib_algo, if_c, if_epair, if_tuntap, in_mcast, in6_mcast, kern_descrip, kern_timeout, mpd,
+    netisr, ng_base, subr_epoch, subr_taskqueue, tcp_input, tcp_timer, tcp_usrreq, udp_usrreq,
 };
 use super::{if_ether, nd6};
 use crate::program::{Arg, ArgClass, Grammar, Op, Points, Role, Verb};
@@ -568,11 +568,8 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
                 s => udp_usrreq::udp_send(k, s, af, peer).await,
             }
         }
-        ACK => tcp_usrreq::tcp_ack(k, a as usize % 2).await,
-        CLOSE => match a as usize % 4 {
-            s @ (0 | 1) => tcp_usrreq::tcp_usr_close(k, s).await,
-            s => udp_usrreq::udp_close(k, s).await,
-        },
+        ACK => tcp_input::tcp_ack(k, a as usize % 2).await,
+        CLOSE => kern_descrip::close(k, a as usize % 4).await,
         REXMT => tcp_timer::rexmt(k, a as usize % 2).await,
         JOIN | LEAVE => {
             let (af, group) = pick(&GROUP_VALUES, b);

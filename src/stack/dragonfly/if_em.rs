@@ -1,20 +1,21 @@
-//! Interfaces that come and go with hardware or modules.
-//!
-//! Sources: `sys/dev/netif/em/if_em.c` (em_attach, em_detach),
-//! `sys/net/if_ethersubr.c:ether_ifdetach`.
+//! `sys/dev/netif/em/if_em.c`: interfaces that come and go with hardware or modules.
 
 use super::K;
 use super::defects as d;
-use super::if_c::{free_ifnet, if_attach, if_detach, if_down, ifunit};
+use super::if_c::{if_attach, ifunit};
+use super::if_ethersubr::ether_ifdetach;
 use super::lwkt::*;
+use super::lwkt_serialize::{lwkt_serialize_enter, lwkt_serialize_exit};
 use super::objects::*;
 use super::{EEXIST, ENXIO};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 
+const FILE: &str = "sys/dev/netif/em/if_em.c";
+
 /// `em_attach`: the driver finds its device.
 pub async fn em_attach(k: &K, name: u8) -> i32 {
-    let _f = k.frame(&Func { name: "em_attach", file: "sys/dev/netif/em/if_em.c" });
+    let _f = k.frame(&Func { name: "em_attach", file: FILE });
     control_enter(k, Some(d::DETACH_UNSERIALIZED)).await;
     let error = if ifunit(k, name).is_null() {
         if_attach(k, name, Driver::Em, IFF_BROADCAST | IFF_MULTICAST);
@@ -28,7 +29,7 @@ pub async fn em_attach(k: &K, name: u8) -> i32 {
 
 /// `em_detach`: the device goes.
 pub async fn em_detach(k: &K, name: u8) -> i32 {
-    let _f = k.frame(&Func { name: "em_detach", file: "sys/dev/netif/em/if_em.c" });
+    let _f = k.frame(&Func { name: "em_detach", file: FILE });
     control_enter(k, Some(d::DETACH_UNSERIALIZED)).await;
     let ifp = ifunit(k, name);
     let error = if ifp.is_null() {
@@ -43,12 +44,4 @@ pub async fn em_detach(k: &K, name: u8) -> i32 {
     };
     control_exit(k);
     error
-}
-
-/// `ether_ifdetach`, and the free of the softc.
-pub async fn ether_ifdetach(k: &K, ifp: IfId) {
-    let _f = k.frame(&Func { name: "ether_ifdetach", file: "sys/net/if_ethersubr.c" });
-    if_down(k, ifp).await;
-    if_detach(k, ifp).await;
-    free_ifnet(k, ifp);
 }

@@ -6,7 +6,7 @@ use super::in_rmx::in_rtqtimo;
 use super::ip_flow::ipflow_slowtimo;
 use super::lwkt::softclock_thread;
 use super::objects::InpId;
-use super::{ENOENT, tcp};
+use super::{ENOENT, tcp_timer};
 
 /// A callout of this kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ fn next(k: &K) -> Option<(u64, Which)> {
 async fn fire(k: &K, w: Which) {
     match w {
         Which::Rexmt(inp) => {
-            tcp::fire(k, inp).await;
+            tcp_timer::fire(k, inp).await;
         }
         Which::Arptimer(cpu) => {
             k.st.arptimer_ch[cpu].stop();

@@ -1,10 +1,9 @@
-//! `sys/net/route/route_tables.c`, `sys/net/radix.c`: the table of a RIB.
+//! `sys/net/radix.c`: the table of a RIB.
 //!
 //! A radix tree is, for everything that the stack does with it, a sorted list of prefixes:
 //! by address, and of one address the longest first, as the tree's walk goes.
 
 use super::K;
-use super::invariants as inv;
 use super::nhop::family;
 use super::objects::*;
 use crate::kern::cell::F;
@@ -12,7 +11,7 @@ use crate::kern::slab::ObjRef;
 use crate::kern::trace::{Func, What};
 use std::cmp::Reverse;
 
-const RADIX: &str = "sys/net/radix.c";
+const FILE: &str = "sys/net/radix.c";
 
 /// The routes of a family's RIB, in key order.
 pub fn table(k: &K, af: Af) -> impl Iterator<Item = RtId> + '_ {
@@ -60,7 +59,7 @@ pub fn rn_addmask(k: &K, masks: &F<u128>, bits: u8) -> bool {
 /// `rnh_addaddr`: puts a route into the tree; false when its prefix is there, or when there
 /// is no memory for a mask. More routes than the model has room for end the run.
 pub fn rnh_addaddr(k: &K, af: Af, rt: RtId) -> bool {
-    let _f = k.frame(&Func { name: "rn_addroute", file: RADIX });
+    let _f = k.frame(&Func { name: "rn_addroute", file: FILE });
     let dst = k[rt].rt_dst.get();
     if dst.bits != host_bits(af) && !rn_addmask(k, &k.st.rnh_masks[family(af)], dst.bits) {
         return false;
@@ -85,7 +84,7 @@ pub fn rnh_addaddr(k: &K, af: Af, rt: RtId) -> bool {
 
 /// `rnh_deladdr`: takes the route of a prefix out of the tree; NULL when there is none.
 pub fn rnh_deladdr(k: &K, af: Af, dst: Prefix) -> RtId {
-    let _f = k.frame(&Func { name: "rn_delete", file: RADIX });
+    let _f = k.frame(&Func { name: "rn_delete", file: FILE });
     let (rows, len) = (&k.st.rib[family(af)], &k.st.rib_len[family(af)]);
     let Some(at) = table(k, af).position(|rt| k[rt].rt_dst.get() == dst) else {
         return RtId::NULL;
@@ -97,18 +96,6 @@ pub fn rnh_deladdr(k: &K, af: Af, dst: Prefix) -> RtId {
     }
     rows[usize::from(len.dec())].set(RtId::NULL);
     rt
-}
-
-/// `rib_bump_gen`: the RIB has changed; its lookups have not, yet.
-pub fn rib_bump_gen(k: &K, af: Af) {
-    k.st.rnh_gen_rib[family(af)].inc();
-}
-
-/// What `NET_EPOCH_ASSERT` would say.
-pub fn net_epoch_assert(k: &K) {
-    if !k.in_epoch() {
-        k.violate(&inv::I14_OUTSIDE_EPOCH, ObjRef::NONE, ObjRef::NONE, [0, 0]);
-    }
 }
 
 #[cfg(test)]
