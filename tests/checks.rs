@@ -27,6 +27,7 @@ use ifscrub::stack::dragonfly::lwkt::*;
 use ifscrub::stack::dragonfly::lwkt_serialize::if_serializer;
 use ifscrub::stack::dragonfly::objects::*;
 use ifscrub::stack::dragonfly::route::{mask, rtfree};
+use ifscrub::stack::dragonfly::sockaddr::load_sa;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use support::world::*;

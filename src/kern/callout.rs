@@ -217,11 +217,50 @@ impl Ctx {
     }
 }
 
+/// The first to fire of the callouts that a stack looks through, each of which it names by a
+/// `W`.
+pub struct Earliest<W>(Option<((u64, u32), W)>);
+
+impl<W> Default for Earliest<W> {
+    fn default() -> Self {
+        Earliest(None)
+    }
+}
+
+impl<W> Earliest<W> {
+    /// One more: what [`Callout::due`] says of it.
+    #[inline]
+    pub fn see(&mut self, due: Option<(u64, u32)>, which: W) {
+        if let Some(due) = due
+            && self.0.as_ref().is_none_or(|(first, _)| due < *first)
+        {
+            self.0 = Some((due, which));
+        }
+    }
+
+    /// When the first fires, and which it is; `None` when none is pending.
+    pub fn first(self) -> Option<(u64, W)> {
+        self.0.map(|((at, _), which)| (at, which))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kern::testing::{Step::*, *};
     use crate::shadow::rules;
+
+    #[test]
+    fn of_pending_callouts_the_earliest_fires_first_and_of_one_time_the_one_armed_first() {
+        let first = |all: [Option<(u64, u32)>; 3]| {
+            let mut earliest = Earliest::default();
+            all.into_iter().zip(['a', 'b', 'c']).for_each(|(due, which)| earliest.see(due, which));
+            earliest.first()
+        };
+        assert_eq!(first([Some((20, 1)), Some((10, 2)), Some((30, 0))]), Some((10, 'b')));
+        assert_eq!(first([Some((10, 7)), None, Some((10, 3))]), Some((10, 'c')));
+        assert_eq!(first([None; 3]), None);
+    }
 
     #[test]
     fn stop_wins_only_against_a_pending_callout() {

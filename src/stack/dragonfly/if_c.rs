@@ -12,6 +12,7 @@ use super::lwkt_thread::lwkt_migratecpu;
 use super::netisr::netmsg_service_sync;
 use super::objects::*;
 use super::route::{Req, rn_walktree, rtrequest_delete};
+use super::sockaddr::{ifa_family, load_sa};
 use super::uipc_domain::{Prc, pfctlinput};
 use super::{EINVAL, EIO, ENXIO, if_spppsubr, if_tun};
 use crate::kern::slab::ObjRef;

@@ -10,6 +10,7 @@ use super::in_c::{hash_insert, hash_remove};
 use super::lwkt::*;
 use super::objects::*;
 use super::route::{Old, Req, rtinit};
+use super::sockaddr::{ifa_family, load_sa};
 use super::{ENOTCONN, ENXIO};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;

@@ -9,6 +9,7 @@ use super::lwkt::*;
 use super::lwkt_serialize::{lwkt_serialize_enter, lwkt_serialize_exit};
 use super::objects::*;
 use super::route::{Old, Req, rtinit};
+use super::sockaddr::{ifa_family, load_sa};
 use super::{EBUSY, ENXIO, NIFS};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;

@@ -9,6 +9,7 @@ use super::lwkt::*;
 use super::lwkt_serialize::{lwkt_serialize_enter, lwkt_serialize_exit};
 use super::objects::*;
 use super::route::{Old, Req, mask, plen, rtinit};
+use super::sockaddr::ifa_family;
 use super::{EADDRNOTAVAIL, EDESTADDRREQ, EINVAL, ENOBUFS};
 use crate::kern::hands::Hold;
 use crate::kern::slab::ObjRef;

@@ -3,9 +3,9 @@
 use super::K;
 use super::defects as d;
 use super::if_c::{ifa_ifwithdstaddr, ifa_ifwithnet};
-use super::lwkt::load_sa;
 use super::objects::*;
 use super::route::*;
+use super::sockaddr::load_sa;
 use super::{EADDRNOTAVAIL, NPCBS};
 use crate::kern::cell::Zero;
 use crate::kern::slab::ObjRef;

@@ -7,6 +7,7 @@ use super::lwkt::*;
 use super::lwkt_thread::lwkt_migratecpu;
 use super::objects::*;
 use super::route::*;
+use super::sockaddr::{ifa_family, load_sa};
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
 use crate::shadow::FaultKind;

@@ -7,6 +7,7 @@ use super::ip_flow::ipflow_slowtimo;
 use super::lwkt::softclock_thread;
 use super::objects::InpId;
 use super::{ENOENT, tcp_timer};
+use crate::kern::callout::Earliest;
 
 /// A callout of this kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,23 +20,16 @@ enum Which {
 
 /// The callout that fires next, and when.
 fn next(k: &K) -> Option<(u64, Which)> {
-    let mut best: Option<((u64, u32), Which)> = None;
-    let mut see = |due: Option<(u64, u32)>, w: Which| {
-        if let Some(d) = due
-            && best.is_none_or(|(b, _)| d < b)
-        {
-            best = Some((d, w));
-        }
-    };
+    let mut all = Earliest::default();
     for (id, p) in k.st.inps.iter() {
-        see(p.tt_rexmt.due(), Which::Rexmt(id));
+        all.see(p.tt_rexmt.due(), Which::Rexmt(id));
     }
     for cpu in 0..k.ncpus() {
-        see(k.st.arptimer_ch[cpu].due(), Which::Arptimer(cpu));
-        see(k.st.in_rtqtimo_ch[cpu].due(), Which::Rtqtimo(cpu));
+        all.see(k.st.arptimer_ch[cpu].due(), Which::Arptimer(cpu));
+        all.see(k.st.in_rtqtimo_ch[cpu].due(), Which::Rtqtimo(cpu));
     }
-    see(k.st.slowtimo_ch.due(), Which::Slowtimo);
-    best.map(|((at, _), w)| (at, w))
+    all.see(k.st.slowtimo_ch.due(), Which::Slowtimo);
+    all.first()
 }
 
 async fn fire(k: &K, w: Which) {

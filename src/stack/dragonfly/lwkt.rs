@@ -4,9 +4,8 @@
 //! in [`super::lwkt_thread`].
 //!
 //! In 2007 everything here ran under one giant lock that is let go only by blocking, so
-//! these functions are where threads switch: a contended serializer, a message and its
-//! reply, a migration, a sleeping allocation, a driver that waits. A critical section
-//! does not prevent blocking.
+//! threads switch at a contended serializer, a message and its reply, a migration, a
+//! sleeping allocation, a driver that waits. A critical section does not prevent blocking.
 //!
 //! A message is served in the fiber of its sender, under the frame of the thread that
 //! serves it and on that thread's CPU: the sender sleeps meanwhile in any case, and so
@@ -23,7 +22,6 @@ use crate::kern::lock::{LockId, LockInfo, LockKind};
 use crate::kern::record::Frame;
 use crate::kern::slab::{ObjRef, Object};
 use crate::kern::trace::Func;
-use crate::shadow::{FaultKind, rules};
 
 /// The control token: see [`super::defects`].
 pub const TOKEN: LockId = LockId(0);
@@ -177,51 +175,6 @@ pub async fn window_close(k: &K, depth: u8) {
         k.lock(TOKEN).await;
         k.lock_depth(TOKEN, depth);
     }
-}
-
-/// Follows a `struct sockaddr *`. `None` after a fault of the kernel layer.
-pub fn load_sa(k: &K, p: Sa, what: &'static str) -> Option<Sin> {
-    match p {
-        Sa::Copy(v) => Some(v),
-        Sa::Addr(ifa) => Some(k[ifa].ia_addr.get()),
-        Sa::Dst(ifa) => Some(k[ifa].ia_dstaddr.get()),
-        Sa::Mask(ifa) => Some(k[ifa].ia_sockmask.get()),
-        Sa::Key(rt) => Some(Sin::inet(k[rt].rt_key.get())),
-        Sa::Stack(s, v) => {
-            if !k.is_own_stack(s) {
-                if k.stack_lives(s) {
-                    k.violate(
-                        &inv::I7_FOREIGN_STACK,
-                        ObjRef::NONE,
-                        ObjRef::NONE,
-                        [u32::from(s.0), 0],
-                    );
-                } else {
-                    k.kernel_fault(FaultKind::DeadStack, ObjRef::NONE, what);
-                    return None;
-                }
-            }
-            Some(v)
-        }
-        Sa::Null => {
-            k.kernel_fault(FaultKind::Null, ObjRef::NONE, what);
-            None
-        }
-        Sa::Poison => {
-            k.kernel_fault(FaultKind::Poison, ObjRef::NONE, what);
-            None
-        }
-        Sa::FreeLink(_) => {
-            // The link points at another free chunk, which can be read.
-            k.violate(&rules::BAD_POINTER, ObjRef::NONE, ObjRef::NONE, [0, 0]);
-            Some(Sin { family: 0xde, addr: 0xdead_c0de })
-        }
-    }
-}
-
-/// Follows `ifa->ifa_addr` for its family.
-pub fn ifa_family(k: &K, ifa: IfaId) -> u8 {
-    load_sa(k, k[ifa].ifa_addr.get(), "ifa->ifa_addr->sa_family").map_or(AF_UNSPEC, |s| s.family)
 }
 
 #[cfg(test)]

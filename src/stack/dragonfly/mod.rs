@@ -9,7 +9,7 @@
 //!
 //! | file | mirrors |
 //! | --- | --- |
-//! | [`objects`] | `net/if_var.h`, `netinet/in_var.h`, `net/route.h`, ... |
+//! | [`objects`], [`sockaddr`] | `net/if_var.h`, `netinet/in_var.h`, `net/route.h`, ... |
 //! | [`lwkt`] | which locks and threads there are |
 //! | [`lwkt_serialize`], [`lwkt_thread`], [`kern_slaballoc`] | `kern/lwkt_*.c`, `kern/kern_slaballoc.c` |
 //! | [`netisr`] | `net/netisr.c` |
@@ -61,6 +61,7 @@ pub mod raw_ip;
 pub mod route;
 pub mod rtsock;
 pub mod rules;
+pub mod sockaddr;
 pub mod tcp_output;
 pub mod tcp_subr;
 pub mod tcp_timer;

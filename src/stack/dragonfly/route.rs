@@ -14,6 +14,7 @@ use super::in_rmx::{in_addroute, in_closeroute, in_matchroute};
 use super::lwkt::*;
 use super::objects::*;
 pub use super::radix::*;
+use super::sockaddr::{ifa_family, load_sa};
 use super::{
     EADDRNOTAVAIL, EAFNOSUPPORT, EDQUOT, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, ENOBUFS,
     EOPNOTSUPP, ESRCH,

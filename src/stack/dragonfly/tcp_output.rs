@@ -1,4 +1,5 @@
-//! `sys/netinet/tcp_output.c`.
+//! `sys/netinet/tcp_output.c`: a segment goes along the cached route, and the retransmit timer
+//! is armed.
 
 use super::K;
 use super::ip_output::ip_output;

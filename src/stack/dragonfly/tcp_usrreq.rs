@@ -11,6 +11,7 @@ use super::ip_demux::tcp_addrcpu;
 use super::lwkt::*;
 use super::netisr::cpu_portfn;
 use super::objects::*;
+use super::sockaddr::load_sa;
 use super::tcp_output::tcp_output;
 use super::tcp_subr::tcp_close;
 use super::{EADDRNOTAVAIL, EALREADY, EISCONN, ENOTCONN, NPCBS};

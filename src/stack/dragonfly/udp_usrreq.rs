@@ -1,11 +1,11 @@
 //! `sys/netinet/udp_usrreq.c`: connect and send, in the udp thread of CPU 0, and redirects.
 
-use super::in_pcb::in_pcbconnect;
 use super::in_pcb::*;
 use super::ip_output::ip_output;
 use super::lwkt::*;
 use super::netisr::cpu_portfn;
 use super::objects::*;
+use super::sockaddr::load_sa;
 use super::uipc_domain::Prc;
 use super::{EADDRNOTAVAIL, EISCONN, ENOTCONN, K, NPCBS};
 use crate::kern::trace::Func;

@@ -493,12 +493,9 @@ fn ng_node(k: &K, i: NodeId) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::after;
     use super::*;
-    use crate::kern::Kernel;
-    use crate::kern::exec::{Config, run_to_rest};
     use crate::kern::slab::Slab;
-    use crate::program::text;
-    use crate::stack::GRAMMARS;
 
     fn live<T: Object, const N: usize>(slab: &Slab<T, N>) -> Vec<ObjRef> {
         slab.iter().map(|(i, _)| ObjRef::of(i)).collect()
@@ -512,11 +509,7 @@ mod tests {
                    SIOCAIFADDR epair0a 10.0.0.1\nra epair0a\nroute_add 2001:db8::/64\n\
                    route_append 2001:db8::/64 via router2\nresolve epair0a 10.0.0.2\n\
                    connect tcp0 2001:db8::1\nsend tcp0\njoin udp0 224.0.0.251 epair0a\n";
-        let text = format!("# ifscrub 1\nkernel freebsd-14\n{ops}");
-        let p = text::parse(GRAMMARS, &text).expect("the test's program");
-        let mut k: K = Kernel::new();
-        run_to_rest(&mut k, &p, Config::default());
-        assert!(k.violation().is_none());
+        let k = after(ops);
         let st = &k.st;
         let kinds = [
             ("if_refcount", live(&st.ifnets)),

@@ -486,19 +486,11 @@ pub fn fingerprint(k: &K) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
-    use crate::kern::Kernel;
-    use crate::kern::exec::{Config, run_to_rest};
-    use crate::program::text;
-    use crate::stack::GRAMMARS;
 
     fn after(ops: &str) -> u64 {
-        let text = format!("# ifscrub 1\nkernel freebsd-14\n{ops}");
-        let p = text::parse(GRAMMARS, &text).expect("the test's program");
-        let mut k: K = Kernel::new();
-        run_to_rest(&mut k, &p, Config::default());
-        assert!(k.violation().is_none());
-        fingerprint(&k)
+        fingerprint(&testing::after(ops))
     }
 
     #[test]

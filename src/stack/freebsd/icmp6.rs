@@ -1,4 +1,4 @@
-//! `sys/netinet6/icmp6.c`.
+//! `sys/netinet6/icmp6.c`: router advertisements go on to `nd6_rtr.c`.
 
 use super::K;
 use super::nd6_rtr::{Ra, nd6_ra_input};

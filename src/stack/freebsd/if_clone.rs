@@ -128,25 +128,7 @@ pub async fn if_clone_destroyif(k: &K, ifp: IfId) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Freebsd;
-    use crate::kern::Kernel;
-    use crate::kern::exec::{Config, run};
-    use crate::kern::trace::What;
-    use crate::program::text;
-    use crate::stack::GRAMMARS;
-
-    /// What the last of these operations returns.
-    fn errno_of_last(lines: &str) -> i32 {
-        let text = format!("# ifscrub 1\nkernel freebsd-14\n{lines}");
-        let p = text::parse(GRAMMARS, &text).unwrap();
-        let config = Config { record: true, ..Config::default() };
-        let outcome = run(&mut Kernel::<Freebsd>::new(), &p, config);
-        assert!(outcome.clean());
-        let last = p.ops.len() as u8 - 1;
-        let events = outcome.trace.expect("it was recorded").events;
-        let mut done = events.iter().filter(|e| e.account == last);
-        done.find_map(|e| if let What::Done(errno) = e.what { Some(errno) } else { None }).unwrap()
-    }
+    use super::super::testing::errno_of_last;
 
     #[test]
     fn siocifdestroy_of_a_netgraph_interface_is_einval() {

@@ -593,8 +593,8 @@ pub async fn in_purgemaddrs(k: &K, ifp: IfId) {
     k.unlock(IN_MULTI_LIST);
 }
 
-/// `in_lltable_rtcheck`: whether an address is a neighbour: on a route without a gateway, or
-/// with itself for one, as a host's.
+/// `in_lltable_rtcheck`: whether an address is a neighbour: by a route without a gateway, or by
+/// a host route over Ethernet whose gateway is the address itself. IFF_STATICARP is out.
 pub async fn in_lltable_rtcheck(k: &K, ifp: IfId, addr: Addr) -> bool {
     let nh = fib4_lookup(k, addr).await;
     if nh.is_null() {
@@ -603,15 +603,35 @@ pub async fn in_lltable_rtcheck(k: &K, ifp: IfId, addr: Addr) -> bool {
     let n = &k[nh];
     let host = n.nh_flags.get() & NHF_HOST != 0;
     if n.nh_flags.get() & NHF_GATEWAY != 0 {
-        let out = &k[n.nh_ifp.get()];
-        let ether = out.driver.get() == Driver::Epair && out.if_flags.get() & IFF_NOARP == 0;
-        if !host || !ether || n.gw.get() != Gw::Addr(addr) {
+        let by_arp =
+            |ifp: &Ifnet| ifp.driver.get() == Driver::Epair && ifp.if_flags.get() & IFF_NOARP == 0;
+        // The interface is looked at only where there is a host route.
+        if !host || !by_arp(&k[n.nh_ifp.get()]) || n.gw.get() != Gw::Addr(addr) {
             return false;
         }
     }
-    if host || n.nh_ifp.get() == ifp {
+    if n.nh_ifp.get() == ifp || host {
         return true;
     }
     let ia = ifaof_ifpforaddr(k, Af::Inet, addr, ifp);
     !ia.is_null() && Prefix::new(k[ia].addr.get(), k[ia].bits.get()).covers(addr)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::errno_of_last;
+    use super::*;
+
+    #[test]
+    fn a_host_route_makes_a_neighbour_only_if_the_host_is_its_own_gateway() {
+        let resolve_by = |gateway: &str| {
+            errno_of_last(&format!(
+                "SIOCIFCREATE epair0a\nifup epair0a\nSIOCAIFADDR epair0a 10.0.0.1\n\
+                 SIOCAIFADDR epair0a 10.0.1.1\nroute_add 10.0.0.2 via {gateway}\n\
+                 resolve epair0a 10.0.0.2\n"
+            ))
+        };
+        assert_eq!(resolve_by("router1"), 0, "10.0.0.2 itself");
+        assert_eq!(resolve_by("router2"), EINVAL, "10.0.1.2");
+    }
 }

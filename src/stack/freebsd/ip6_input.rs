@@ -1,4 +1,4 @@
-//! `sys/netinet6/ip6_input.c`.
+//! `sys/netinet6/ip6_input.c`: a packet that netisr has dispatched, as far as ICMPv6.
 
 use super::K;
 use super::icmp6::icmp6_input;

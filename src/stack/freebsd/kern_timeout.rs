@@ -16,7 +16,7 @@ use super::objects::*;
 use super::subr_epoch::epoch_call_task;
 use super::subr_taskqueue;
 use super::{ENOENT, K, tcp_timer};
-use crate::kern::callout::{Callout, CalloutState};
+use crate::kern::callout::{Callout, CalloutState, Earliest};
 use crate::kern::record::Frame;
 use crate::kern::slab::ObjRef;
 use crate::kern::trace::Func;
@@ -75,30 +75,23 @@ pub fn softclock(k: &K) -> Softclock<'_> {
 /// The callout that fires next, and when. nd6_timer counts from when it has something to
 /// do, if `lazy`.
 fn next(k: &K, lazy: bool) -> Option<(u64, Which)> {
-    let mut best: Option<((u64, u32), Which)> = None;
-    let mut see = |due: Option<(u64, u32)>, w: Which| {
-        if let Some(d) = due
-            && best.is_none_or(|(b, _)| d < b)
-        {
-            best = Some((d, w));
-        }
-    };
+    let mut all = Earliest::default();
     for (id, p) in k.st.inps.iter() {
-        see(p.t_callout.due(), Which::Tcp(id));
+        all.see(p.t_callout.due(), Which::Tcp(id));
     }
     for (id, f) in k.st.fds.iter() {
-        see(f.fd_callout.due(), Which::Fd(id));
+        all.see(f.fd_callout.due(), Which::Fd(id));
     }
     for (id, q) in k.st.dads.iter() {
-        see(q.dad_timer_ch.due(), Which::Dad(id));
+        all.see(q.dad_timer_ch.due(), Which::Dad(id));
     }
     for (id, e) in k.st.lles.iter() {
-        see(e.lle_timer.due(), Which::Lle(id));
+        all.see(e.lle_timer.due(), Which::Lle(id));
     }
     let idle = if lazy { nd6_timer_idle_until(k) } else { 0 };
     let nd6 = k.st.v_nd6_timer_ch.due();
-    see(nd6.map(|(at, order)| (first_tick(at, idle), order)), Which::Nd6);
-    best.map(|((at, _), w)| (at, w))
+    all.see(nd6.map(|(at, order)| (first_tick(at, idle), order)), Which::Nd6);
+    all.first()
 }
 
 /// The first tick of nd6_timer, which is due at `at`, that is not before `t`.

@@ -107,6 +107,8 @@ pub mod tcp_subr;
 pub mod tcp_timer;
 pub mod tcp_usrreq;
 pub mod teardown;
+#[cfg(test)]
+mod testing;
 pub mod udp_usrreq;
 pub mod uipc_socket;
 pub mod uma;

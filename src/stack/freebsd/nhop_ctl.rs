@@ -334,7 +334,7 @@ pub async fn nhop_get_nhop(k: &K, nh: NhId) -> Result<NhId, i32> {
     let _f = k.frame(&Func { name: "nhop_get_nhop", file: FILE });
     let in_hand = k.hold(ObjRef::of(nh), true);
     k[nh].nh_aifp.set(get_aifp(k, nh));
-    // rib4_augment_nh reads nothing that could be gone.
+    // rib4_augment_nh reads the interface's own MTU, nothing behind if_afdata.
     if k[nh].af.get() == Af::Inet6 {
         rib6_augment_nh(k, nh);
     }

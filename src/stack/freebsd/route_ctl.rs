@@ -218,8 +218,6 @@ pub fn refuses_dying(k: &K, nh: NhRef) -> bool {
     !k.on(d::ROUTE_ADD_DYING_IFP) && goes_through_dying(k, nh)
 }
 
-// ---- notices -----------------------------------------------------------------
-
 // ---- single steps, with the RIB's lock held ----------------------------------
 
 /// `add_route`: the reference on the nexthop passes on to the route.
