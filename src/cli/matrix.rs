@@ -14,7 +14,10 @@ use crate::triage::matrix::{
 use crate::triage::replay::resolve;
 use crate::triage::sets;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Say which proposed repair cures which way into a panic, and what it leaves.
 #[derive(Debug, clap::Args)]
@@ -35,8 +38,8 @@ in none of the changed programs; it cures the way when the books are clean at ev
 position, too.
 
 It takes kernels for which repairs are proposed: of those that come with ifscrub, freebsd-14.
-A way takes some ten seconds on one CPU with the usual number of changed programs, longer when
-it needs repairs beside the proposals; with --runs 0 less than one.
+A way takes some fifteen seconds on one CPU with the usual number of changed programs, up to a
+minute and a half when it has many defects; with --runs 0 about one.
 
 Examples:
   ifscrub matrix --runs 0 docs/findings/programs/freebsd-2023/r*.ops
@@ -55,6 +58,9 @@ pub struct Args {
     /// Seed of the changes
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Ways at a time; the result is the same for any number [default: one per CPU]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
     /// Print tables for a page
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
@@ -72,7 +78,7 @@ pub fn matrix(models: &'static [Model], args: &Args) -> Done {
     files.iter().for_each(Loaded::note_odd);
     let Some(first) = files.first() else { return Ok(AS_EXPECTED) };
     let id = only.map_or(first.program.header.kernel, |m| m.grammar().id);
-    let mut m = first.machine();
+    let m = first.machine();
     for f in &files {
         let own = f.machine();
         if f.program.header.kernel != id {
@@ -87,25 +93,29 @@ pub fn matrix(models: &'static [Model], args: &Args) -> Done {
     }
     let walk = Walk { runs: args.runs, seed: args.seed };
     let mut repairs = m.proposals().to_vec();
+    let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = args.jobs.map_or_else(cpus, usize::from);
     let progress = Progress::stderr();
-    let at = |what: &str, i: usize| {
-        let (name, n) = (stem(&files[i].path), files.len());
-        progress.at(&format!("{name}, way {} of {n}: {what}", i + 1));
+    let at = |what: &str, f: &Loaded| {
+        let number = 1 + files.iter().position(|g| std::ptr::eq(f, g)).unwrap_or(0);
+        let (name, n) = (stem(&f.path), files.len());
+        progress.at(&format!("{name}, way {number} of {n}: {what}"));
     };
-    for (i, f) in files.iter().enumerate() {
-        at("what it needs", i);
-        for own in needed_beside(&mut *m, f).inspect_err(|_| progress.clear())? {
-            if !repairs.iter().any(|r| r.name == own.name) {
-                repairs.push(own);
-            }
+    let needed = for_each(&files, jobs, |m, f| {
+        at("what it needs", f);
+        needed_beside(m, f)
+    });
+    for own in needed.inspect_err(|_| progress.clear())?.into_iter().flatten() {
+        if !repairs.iter().any(|r| r.name == own.name) {
+            repairs.push(own);
         }
     }
     repairs[m.proposals().len()..].sort_by_key(|r| r.off);
-    let mut ways: Vec<Way> = Vec::new();
-    for (i, f) in files.iter().enumerate() {
-        at("under every combination", i);
-        ways.push(one(&mut *m, f, &repairs, walk).inspect_err(|_| progress.clear())?);
-    }
+    let ways = for_each(&files, jobs, |m, f| {
+        at("under every combination", f);
+        one(m, f, &repairs, walk)
+    });
+    let ways = ways.inspect_err(|_| progress.clear())?;
     progress.clear();
     for w in &ways {
         let exhausted = |c: &Cell| c.replay.exhausted + c.walk.as_ref().map_or(0, |s| s.exhausted);
@@ -120,6 +130,30 @@ pub fn matrix(models: &'static [Model], args: &Args) -> Done {
         _ => emit(as_text(&*m, &repairs, &ways))?,
     }
     Ok(AS_EXPECTED)
+}
+
+/// What `work` makes of each file, in their order, with so many of them at a time, and a
+/// machine for each; the first error in that order, if there is any.
+fn for_each<T: Send>(
+    files: &[Loaded],
+    jobs: usize,
+    work: impl Fn(&mut dyn Machine, &Loaded) -> Result<T, CliError> + Sync,
+) -> Result<Vec<T>, CliError> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(files.len()) {
+            scope.spawn(|| {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(f) = files.get(i) else { break };
+                    let made = work(&mut *f.machine(), f);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(i, made);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
 /// The repairs that a way needs beside the proposals.

@@ -5,7 +5,7 @@
 //! smallest way that keeps the invariants under preemption and injected faults.
 //!
 //! The proposed repairs of the report are switches, too. F2, F3, F4 and F5 are what the
-//! line looks like with the defect off; F1 and F6, which would replace one of them, are
+//! line looks like with the defect off; F1, F3w and F6, which would replace one of them, are
 //! switches of their own at the end, for the matrix of repairs.
 
 use crate::stack::{Defect, Kind, Proposal, Reach};
@@ -20,7 +20,7 @@ pub const RT_FLUSHIFROUTES_NORMAL_PRIORITY: u8 = 2;
 pub const IN6_AIFADDR_WHILE_DYING: u8 = 3;
 /// W3: SIOCAIFADDR of a caller that had the interface before it was unlinked adds an address after the purge.
 pub const IN_AIFADDR_WHILE_DYING: u8 = 4;
-/// W4: a route by interface index is added through a dying interface until its index is freed.
+/// W4: a route is added through a dying interface, by its index or by an address that was found before the purge.
 pub const ROUTE_ADD_DYING_IFP: u8 = 5;
 /// R3: an advertisement that is served after the last grace period of the detach makes routers, prefixes and addresses anew.
 pub const RA_INPUT_WHILE_DYING: u8 = 6;
@@ -146,6 +146,8 @@ pub const NG_IFACE_NAMED_UNATTACHED: u8 = 65;
 pub const F1_IFEXTRA_EPOCH_CALL: u8 = 66;
 /// F6: fib6_lookup returns nothing when the interface is dying.
 pub const F6_LOOKUP_CHECKS_DYING: u8 = 67;
+/// F3w, with D on: readers leave between the flush of the routes and the free of in6_ifextra.
+pub const F3W_DETACH_WAITS: u8 = 68;
 
 /// The catalogue; the index is the bit.
 pub static DEFECTS: &[Defect] = &[
@@ -206,7 +208,7 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Preemption,
         needs: 0,
         source: "sys/net/route/nhop_ctl.c:set_nhop_gw_from_info",
-        what: "W4: a route by interface index is added through a dying interface until its index is freed, by its AF_LINK address also when that is freed",
+        what: "W4: a route is added through a dying interface: by an address that was found before the purge, by interface index until that is freed, by its AF_LINK address also when that is freed",
         repair: "ours (F4): refused under the RIB lock when IFF_DYING is set, and no AF_LINK address is found of it",
     },
     Defect {
@@ -526,7 +528,7 @@ pub static DEFECTS: &[Defect] = &[
         reach: Reach::Preemption,
         needs: 0,
         source: "sys/netinet6/in6_ifattach.c:in6_ifattach",
-        what: "R3: an ioctl that had the interface before it was unlinked brings it up and so gives it a link-local address after the purge; nothing serializes this with ioctls on the same address",
+        what: "an ioctl that had the interface before it was unlinked brings it up and so gives it a link-local address after the purge; nothing serializes this with ioctls on the same address",
         repair: "ours (F4): under in6_control_sx, and refused when IFF_DYING is set",
     },
     Defect {
@@ -829,6 +831,16 @@ pub static DEFECTS: &[Defect] = &[
         what: "F6: fib6_lookup returns nothing when the interface is dying",
         repair: "none: it is one",
     },
+    Defect {
+        id: "f3w-detach-waits",
+        class: "proposed repair",
+        kind: Kind::Repair,
+        reach: Reach::Sequence,
+        needs: 1 << IN6_IFEXTRA_NOT_DEFERRED,
+        source: "sys/net/if.c:if_detach_internal",
+        what: "F3w, with D on: the detach waits for all readers between the flush of the routes, which is that of F3, and the domains",
+        repair: "none: it is one",
+    },
 ];
 
 /// The repairs that the report led to. With D repaired (F2) there is nothing that F1 could
@@ -851,6 +863,12 @@ pub static PROPOSALS: &[Proposal] = &[
         what: "routes through a dying interface leave the FIB at once",
         off: 1 << FIB_GATEWAY_DELETE_DELAYED,
         on: 0,
+    },
+    Proposal {
+        name: "F3w",
+        what: "as F3, and the detach waits for all readers after its flush, before it frees in6_ifextra",
+        off: 1 << FIB_GATEWAY_DELETE_DELAYED,
+        on: 1 << F3W_DETACH_WAITS,
     },
     Proposal {
         name: "F4",

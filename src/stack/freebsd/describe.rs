@@ -306,8 +306,18 @@ fn rtentry(k: &K, i: RtId) -> Vec<String> {
         format!("rte_flags {}", flags(r.rte_flags.get(), RT_FLAGS)),
         format!("rt_nhop {}", nhref(r.rt_nhop.get())),
     ];
-    if let NhRef::Nh(nh) = r.rt_nhop.get() {
-        out.extend(nhop(k, nh).into_iter().map(|l| format!("  {l}")));
+    let within = |lines: Vec<String>| lines.into_iter().map(|l| format!("  {l}"));
+    match r.rt_nhop.get() {
+        NhRef::Null => {}
+        NhRef::Nh(nh) => out.extend(within(nhop(k, nh))),
+        NhRef::Nhg(nhg) => {
+            out.extend(within(nhgrp(k, nhg)));
+            let paths = k.st.nhgrps.raw(nhg).nhops.iter().map(|n| n.get());
+            for nh in paths.filter(|nh| !nh.is_null()) {
+                out.push(format!("  {}", ptr(nh)));
+                out.extend(within(within(nhop(k, nh)).collect()));
+            }
+        }
     }
     out
 }
@@ -352,7 +362,6 @@ fn fib_data(k: &K, i: FdId) -> Vec<String> {
         (d.fd_dead.get(), "dead"),
         (d.init_done.get(), "init_done"),
         (d.fd_need_rebuild.get(), "need_rebuild"),
-        (d.fd_batch.get(), "batch"),
         (d.subscribed.get(), "subscribed"),
     ];
     let words: Vec<_> = words.iter().filter(|(on, _)| *on).map(|(_, w)| *w).collect();

@@ -301,7 +301,6 @@ impl Walk<'_> {
             d.fd_linked.get(),
             d.fd_dead.get(),
             d.fd_need_rebuild.get(),
-            d.fd_batch.get(),
             d.hit_nhops.get(),
             d.subscribed.get(),
             d.algo_data.get(),

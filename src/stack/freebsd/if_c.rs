@@ -542,6 +542,9 @@ async fn if_detach_internal(k: &K, ifp: IfId) {
     cleanup_addrs(k, ifp).await;
     k.yield_at("if_detach_internal:flushifroutes").await;
     rt_flushifroutes(k, ifp).await;
+    if k.on(d::F3W_DETACH_WAITS) {
+        epoch_wait_preempt(k).await;
+    }
     k.yield_at("if_detach_internal:afdata").await;
     detach_domains(k, ifp).await;
 }

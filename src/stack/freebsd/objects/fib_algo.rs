@@ -74,8 +74,6 @@ pub struct FibData {
     pub fd_dead: F<bool>,
     /// `fd_need_rebuild`.
     pub fd_need_rebuild: F<bool>,
-    /// `fd_batch`.
-    pub fd_batch: F<bool>,
     /// `hit_nhops`.
     pub hit_nhops: F<bool>,
     /// `fd_failed_rebuilds`.
@@ -176,7 +174,6 @@ impl Default for FibData {
             fd_linked: F::default(),
             fd_dead: F::default(),
             fd_need_rebuild: F::default(),
-            fd_batch: F::default(),
             hit_nhops: F::default(),
             fd_failed_rebuilds: F::default(),
             number_nhops: F::default(),
@@ -215,7 +212,6 @@ impl Zero for FibData {
             fd_linked,
             fd_dead,
             fd_need_rebuild,
-            fd_batch,
             hit_nhops,
             fd_failed_rebuilds,
             number_nhops,
@@ -250,7 +246,6 @@ impl Zero for FibData {
         fd_linked.zero();
         fd_dead.zero();
         fd_need_rebuild.zero();
-        fd_batch.zero();
         hit_nhops.zero();
         fd_failed_rebuilds.zero();
         fd_num_changes.zero();
