@@ -8,6 +8,7 @@
 //!
 //! The rules here hold for every stack; a stack adds its own invariants by name.
 
+pub mod digest;
 pub mod rules;
 
 use crate::kern::slab::ObjRef;

@@ -14,6 +14,7 @@ use super::verbs;
 use crate::kern::queue::Place;
 use crate::kern::slab::{ObjRef, Object};
 use crate::program::Op;
+use crate::shadow::digest::mix;
 
 pub use super::rules::*;
 
@@ -391,10 +392,6 @@ fn expected_route(k: &K, a: &Ifaddr) -> (u32, u8) {
         let m = a.ia_sockmask.get().addr;
         (a.ia_addr.get().addr & m, plen(m))
     }
-}
-
-fn mix(h: u64, v: u64) -> u64 {
-    (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
 /// All of a route that is the same on every CPU, for I12 and I16.

@@ -14,6 +14,7 @@ use super::lists::{Listed, chain};
 use super::objects::*;
 use super::radix::table;
 use crate::kern::slab::{ObjRef, Object, Slab};
+use crate::shadow::digest::mix;
 
 const NONE: ObjRef = ObjRef::NONE;
 const FAMILIES: [Af; 2] = [Af::Inet, Af::Inet6];
@@ -410,10 +411,6 @@ fn owners(k: &K, on: &Listed, owned: &Owned) -> bool {
 }
 
 // ---- the digest --------------------------------------------------------------------
-
-fn mix(h: u64, v: u64) -> u64 {
-    (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-}
 
 /// An interface in the digest: its name.
 fn name(k: &K, ifp: IfId) -> u64 {
