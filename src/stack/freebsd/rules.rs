@@ -1,5 +1,8 @@
 //! The invariants I1 to I22 of `freebsd-14`, by name, with what each of them says.
 //!
+//! I21 has no rule here: `lock-order`, `lock-misuse`, `sleep-in-epoch` and others of every
+//! stack ([`shadow::rules`](crate::shadow::rules)) are what it comes to.
+//!
 //! When they are looked at, and by whom, is in [`invariants`](super::invariants).
 
 use crate::shadow::Rule;

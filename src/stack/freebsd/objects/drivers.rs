@@ -118,8 +118,8 @@ pub struct NgNode {
     pub closing: F<bool>,
     /// `nd_private` of an iface node.
     pub private: F<ScId>,
-    /// The far nodes of its hooks `inet` and `inet6` (iface) or `session` (pppoe);
-    /// one reference each.
+    /// The far nodes of its hooks, one reference each. Only the first is ever in use: one hook
+    /// of an iface node stands for those of all families, a pppoe node has its `session`.
     pub hooks: [F<NodeId>; 2],
     /// It holds the reference of its own, from `ng_make_node` until its shutdown method.
     pub own: F<bool>,
