@@ -12,6 +12,7 @@
 
 mod support;
 
+use ifscrub::kern::callout::CalloutState;
 use ifscrub::kern::exec::Config;
 use ifscrub::kern::queue::Place;
 use ifscrub::kern::slab::ObjRef;
@@ -19,7 +20,7 @@ use ifscrub::program::Stop;
 use ifscrub::shadow::Rule;
 use ifscrub::stack::freebsd::census::DEAD;
 use ifscrub::stack::freebsd::invariants::{self as inv, Left, check_afdata_use, detached};
-use ifscrub::stack::freebsd::lists::List;
+use ifscrub::stack::freebsd::lists::{LIST_NAMES, List};
 use ifscrub::stack::freebsd::objects::*;
 use ifscrub::stack::freebsd::radix::{rnh_deladdr, rnh_lookup};
 use ifscrub::stack::freebsd::subr_epoch::net_epoch_assert;
@@ -100,6 +101,38 @@ fn joins(w: &World, rt: RtId) {
     w.k.callout_reset(&w.k[fd].fd_callout, 50);
 }
 
+/// A FIB instance that has been replaced and waits for its grace period.
+fn dead_instance(w: &World) -> FdId {
+    let (k, fd) = (&w.k, uma::alloc(&w.k, |s| &s.fds));
+    k[fd].af.set(Af::Inet);
+    k[fd].fd_dead.set(true);
+    k.st.flm_refcount[k[fd].fd_flm.get() as usize][V4].inc();
+    net_epoch_call(k, Callback::DestroyFdInstance(fd));
+    fd
+}
+
+/// A nexthop that nobody holds any more and that waits for its grace period.
+fn unheld_nexthop(w: &World) -> NhId {
+    let (k, nh) = (&w.k, uma::alloc(&w.k, |s| &s.nhops));
+    k[nh].af.set(Af::Inet);
+    k[nh].nh_ifp.set(w.tun);
+    k[nh].nh_aifp.set(w.tun);
+    k[nh].nh_ifa.set(k[w.tun].if_addr.get());
+    k[w.tun].if_refcount.inc();
+    k[w.tun].if_refcount.inc();
+    k[k[w.tun].if_addr.get()].ifa_refcnt.inc();
+    k[nh].nh_finalized.set(true);
+    net_epoch_call(k, Callback::DestroyNhop(nh));
+    nh
+}
+
+/// An interface that may be freed, but for what is still to be done for it.
+fn dying_interface(w: &World) -> IfId {
+    let ifp = uma::alloc(&w.k, |s| &s.ifnets);
+    w.k[ifp].if_flags.set(IFF_DYING);
+    ifp
+}
+
 /// Corruptions that the checks after an operation must find.
 const AT_REST: &[Corruption] = &[
     (&inv::I01_IF_REFCOUNT, [ANY, ANY], |w| {
@@ -139,6 +172,20 @@ const AT_REST: &[Corruption] = &[
         uma::alloc(&w.k, |s| &s.ifas);
     }),
     (&inv::I03_QUEUED_ONCE, [ANY, 1], |w| net_epoch_call(&w.k, Callback::IfaDestroy(w.a4))),
+    (&inv::I03_QUEUED_ONCE, [0, 2], |w| {
+        let nh = unheld_nexthop(w);
+        w.k[nh].nh_linked.set(2);
+        w.k[nh].nh_idx.set(60);
+        w.k.st.nh_head.insert_head(V4, nh, |i| &w.k[i].nh_next);
+    }),
+    (&inv::I03_QUEUED_ONCE, [0, 2], |w| {
+        let (k, nhg) = (&w.k, uma::alloc(&w.k, |s| &s.nhgrps));
+        k[nhg].af.set(Af::Inet);
+        k[nhg].nhg_linked.set(2);
+        k[nhg].nhg_idx.set(60);
+        k.st.gr_head.insert_head(V4, nhg, |i| &k[i].nhg_next);
+        net_epoch_call(k, Callback::DestroyNhgrp(nhg));
+    }),
     (&inv::I04_NDPR_REFCNT, [2, 1], |w| {
         w.k[w.pr].ndpr_refcnt.inc();
     }),
@@ -282,7 +329,23 @@ const AT_REST: &[Corruption] = &[
     (&inv::I19_ONE_INSTANCE, [4, V4 as u32], |w| {
         w.k.st.rnh_subscribers[V4].iter().for_each(|s| s.set(FdId::NULL));
     }),
+    (&inv::I19_ONE_INSTANCE, [8, V4 as u32], |w| {
+        let fd = dead_instance(w);
+        w.k.callout_reset(&w.k[fd].fd_callout, 50);
+    }),
     (&inv::I19_ONE_INSTANCE, [16, V4 as u32], |w| w.k[w.fd].subscribed.set(false)),
+    (&inv::I19_ONE_INSTANCE, [0, V4 as u32 | 2], |w| {
+        // The linked one goes, and none comes in its place.
+        let (k, fd) = (&w.k, w.fd);
+        assert!(k.st.v_fib_data_list.remove(fd, |i| &k[i].entries));
+        k.st.v_inet_dp[V4].set(FdId::NULL);
+        k.st.rnh_subscribers[V4].iter().for_each(|s| s.set(FdId::NULL));
+        k[fd].subscribed.set(false);
+        k[fd].fd_linked.set(false);
+        k[fd].fd_dead.set(true);
+        k[fd].fd_callout.stop();
+        net_epoch_call(k, Callback::DestroyFdInstance(fd));
+    }),
     (&inv::I19_SLOTS, [0, 0], |w| {
         let d = &w.k[w.fd];
         let free = (0..NFIBNH).find(|&i| d.slot_refs(i) == 0).expect("a free slot");
@@ -325,13 +388,75 @@ const AT_REST: &[Corruption] = &[
     (&inv::I22_LISTS, [List::Addrhead as u32, 2], |w| {
         w.k[w.ep].if_addrhead.last.set(Place::HEAD);
     }),
+    (&inv::I22_LISTS, [List::Ifnet as u32, 0], |w| w.k[w.tun].if_link.prev.set(Place::NULL)),
+    (&inv::I22_LISTS, [List::InIfaddrhead as u32, 0], |w| w.k[w.a4].af.set(Af::Inet6)),
+    (&inv::I22_LISTS, [List::In6Ifaddrhead as u32, 0], |w| w.k[w.a6].af.set(Af::Inet)),
+    (&inv::I22_LISTS, [List::InHash as u32, 0], |w| w.k[w.a4].ia_hash.prev.set(Place::NULL)),
+    (&inv::I22_LISTS, [List::InHash as u32, 0], |w| {
+        // In the bucket of another address.
+        w.k[w.a4].ia_hash.head.set(w.k[w.a4].ia_hash.head.get() ^ 1);
+    }),
+    (&inv::I22_LISTS, [List::In6Hash as u32, 0], |w| w.k[w.a6].ia_hash.prev.set(Place::NULL)),
+    (&inv::I22_LISTS, [List::Multiaddrs as u32, 0], |w| {
+        let (_, m) = w.k.st.ifmas.iter().next().expect("groups have link-level records");
+        m.enqueued.set(false);
+    }),
     (&inv::I22_LISTS, [List::Prefix as u32, 0], |w| w.k[w.pr].ndpr_entry.prev.set(Place::NULL)),
+    (&inv::I22_LISTS, [List::Defrouter as u32, 0], |w| w.k[w.dr].dr_entry.prev.set(Place::NULL)),
+    (&inv::I22_LISTS, [List::Dadq as u32, 0], |w| {
+        let (_, dad) = w.k.st.dads.iter().next().expect("the addresses are new");
+        dad.dad_ondadq.set(false);
+    }),
     (&inv::I22_LISTS, [List::Nhops as u32, 0], |w| w.k[w.nh].nh_linked.set(1)),
+    (&inv::I22_LISTS, [List::Nhgrps as u32, 0], |w| w.k[w.nhg].nhg_linked.set(1)),
+    (&inv::I22_LISTS, [List::FibData as u32, 0], |w| w.k[w.fd].fd_linked.set(false)),
+    (&inv::I22_LISTS, [List::Bpf as u32, 0], |w| {
+        w.k[w.k[w.tun].if_bpf.get()].bif_next.prev.set(Place::NULL);
+    }),
+    (&inv::I22_LISTS, [List::Lltable as u32, 0], |w| {
+        let (_, l) = w.k.st.lles.iter().next().expect("epair0a has its own entries");
+        l.linked.set(false);
+    }),
     (&inv::I22_DEAD_ON_LIST, [List::Addrhead as u32, 0], |w| w.k.st.ifas.free(w.a4)),
     (&inv::I22_DEAD_ON_LIST, [List::Prefix as u32, 0], |w| w.k.st.prefixes.free(w.pr)),
     (&inv::I22_DEAD_ON_LIST, [List::Defrouter as u32, 0], |w| w.k.st.routers.free(w.dr)),
     (&inv::I22_DEAD_ON_LIST, [List::Nhops as u32, 0], |w| w.k.st.nhops.free(w.nh)),
     (&inv::I22_DEAD_ON_LIST, [List::Ifnet as u32, 0], |w| w.k.st.ifnets.free(w.tun)),
+    (&inv::I22_DEAD_ON_LIST, [List::InIfaddrhead as u32, 0], |w| {
+        assert!(w.k[w.ep].if_addrhead.remove(w.a4, |i| &w.k[i].ifa_link));
+        w.k.st.ifas.free(w.a4);
+    }),
+    (&inv::I22_DEAD_ON_LIST, [List::In6Ifaddrhead as u32, 0], |w| {
+        assert!(w.k[w.ep].if_addrhead.remove(w.a6, |i| &w.k[i].ifa_link));
+        w.k.st.ifas.free(w.a6);
+    }),
+    (&inv::I22_DEAD_ON_LIST, [List::InHash as u32, 0], |w| {
+        assert!(w.k[w.ep].if_addrhead.remove(w.a4, |i| &w.k[i].ifa_link));
+        assert!(w.k.st.v_in_ifaddrhead.remove(w.a4, |i| &w.k[i].ia_link));
+        w.k.st.ifas.free(w.a4);
+    }),
+    (&inv::I22_DEAD_ON_LIST, [List::In6Hash as u32, 0], |w| {
+        assert!(w.k[w.ep].if_addrhead.remove(w.a6, |i| &w.k[i].ifa_link));
+        assert!(w.k.st.v_in6_ifaddrhead.remove(w.a6, |i| &w.k[i].ia_link));
+        w.k.st.ifas.free(w.a6);
+    }),
+    (&inv::I22_DEAD_ON_LIST, [List::Multiaddrs as u32, 0], |w| {
+        let (ifma, _) = w.k.st.ifmas.iter().next().expect("groups have link-level records");
+        w.k.st.ifmas.free(ifma);
+    }),
+    (&inv::I22_DEAD_ON_LIST, [List::Dadq as u32, 0], |w| {
+        let (dad, _) = w.k.st.dads.iter().next().expect("the addresses are new");
+        w.k.st.dads.free(dad);
+    }),
+    (&inv::I22_DEAD_ON_LIST, [List::Nhgrps as u32, 0], |w| w.k.st.nhgrps.free(w.nhg)),
+    (&inv::I22_DEAD_ON_LIST, [List::FibData as u32, 0], |w| w.k.st.fds.free(w.fd)),
+    (&inv::I22_DEAD_ON_LIST, [List::Bpf as u32, 0], |w| {
+        w.k.st.bpfs.free(w.k[w.tun].if_bpf.get());
+    }),
+    (&inv::I22_DEAD_ON_LIST, [List::Lltable as u32, 0], |w| {
+        let (lle, _) = w.k.st.lles.iter().next().expect("epair0a has its own entries");
+        w.k.st.lles.free(lle);
+    }),
 ];
 
 /// Mistakes that are found where they happen, without any check at rest.
@@ -411,10 +536,54 @@ const AT_ONCE: &[Corruption] = &[
         w.k.callout_reset(&w.k[dad].dad_timer_ch, 10);
         uma::free(&w.k, |s| &s.dads, dad);
     }),
+    (&inv::I22_FREED_BUSY, [0, ANY], |w| {
+        let fd = uma::alloc(&w.k, |s| &s.fds);
+        w.k.callout_reset(&w.k[fd].fd_callout, 10);
+        uma::free(&w.k, |s| &s.fds, fd);
+    }),
+    (&inv::I22_FREED_BUSY, [0, ANY], |w| {
+        let inp = uma::alloc(&w.k, |s| &s.inps);
+        w.k.callout_reset(&w.k[inp].t_callout, 10);
+        uma::free(&w.k, |s| &s.inps, inp);
+    }),
+    (&inv::I22_FREED_BUSY, [0, CalloutState::Dispatched as u32], |w| {
+        // Softclock has it in hand; its reference of the entry is no holder any more.
+        let lle = uma::alloc(&w.k, |s| &s.lles);
+        w.k.callout_reset(&w.k[lle].lle_timer, 10);
+        w.k[lle].lle_timer.dispatch();
+        uma::free(&w.k, |s| &s.lles, lle);
+    }),
     (&inv::I22_FREED_BUSY, [1, 0], |w| {
-        let ifp = uma::alloc(&w.k, |s| &s.ifnets);
-        w.k[ifp].if_flags.set(IFF_DYING);
+        let ifp = dying_interface(w);
         taskqueue_enqueue(&w.k, Task::Link(ifp));
+        uma::free(&w.k, |s| &s.ifnets, ifp);
+    }),
+    (&inv::I22_FREED_BUSY, [1, 0], |w| {
+        let ifp = dying_interface(w);
+        taskqueue_enqueue(&w.k, Task::Addmulti(ifp));
+        uma::free(&w.k, |s| &s.ifnets, ifp);
+    }),
+    (&inv::I22_FREED_BUSY, [1, 0], |w| {
+        let sc = uma::alloc(&w.k, |s| &s.softcs);
+        taskqueue_enqueue(&w.k, Task::EpairTx(sc));
+        uma::free(&w.k, |s| &s.softcs, sc);
+    }),
+    (&inv::I22_FREED_BUSY, [1, 1], |w| {
+        let ifp = dying_interface(w);
+        taskqueue_enqueue(&w.k, Task::Link(ifp));
+        assert_eq!(w.k.st.taskqueue.next(&w.k), Some((Task::Link(ifp), 1)));
+        uma::free(&w.k, |s| &s.ifnets, ifp);
+    }),
+    (&inv::I22_FREED_BUSY, [1, 1], |w| {
+        let sc = uma::alloc(&w.k, |s| &s.softcs);
+        taskqueue_enqueue(&w.k, Task::EpairTx(sc));
+        assert_eq!(w.k.st.epair_taskqueue.next(&w.k), Some((Task::EpairTx(sc), 1)));
+        uma::free(&w.k, |s| &s.softcs, sc);
+    }),
+    (&inv::FREED_WHILE_HELD, [0, 0], |w| {
+        // The index table: the third bit of I15-if-free is never the first to say it.
+        let ifp = dying_interface(w);
+        w.k.st.ifindex_table[20].set(ifp);
         uma::free(&w.k, |s| &s.ifnets, ifp);
     }),
     (&inv::FREED_WHILE_HELD, [0, 0], |w| uma::free(&w.k, |s| &s.prefixes, w.pr)),
@@ -556,6 +725,30 @@ fn a_world_in_order_stays_in_order() {
     assert_eq!(w.k.violation(), None);
 }
 
+#[test]
+fn what_waits_for_its_grace_period_as_it_should_is_in_order() {
+    let w = World::new();
+    dead_instance(&w);
+    unheld_nexthop(&w);
+    assert_eq!(check(&w.k), None);
+}
+
+#[test]
+fn what_nothing_is_to_be_done_for_may_be_freed() {
+    let w = World::new();
+    let k = &w.k;
+    uma::free(k, |s| &s.fds, uma::alloc(k, |s| &s.fds));
+    uma::free(k, |s| &s.inps, uma::alloc(k, |s| &s.inps));
+    uma::free(k, |s| &s.lles, uma::alloc(k, |s| &s.lles));
+    uma::free(k, |s| &s.softcs, uma::alloc(k, |s| &s.softcs));
+    uma::free(k, |s| &s.ifnets, dying_interface(&w));
+    // What is under way for another one.
+    taskqueue_enqueue(k, Task::Link(w.tun));
+    assert_eq!(k.st.taskqueue.next(k), Some((Task::Link(w.tun), 1)));
+    uma::free(k, |s| &s.ifnets, dying_interface(&w));
+    assert_eq!(k.violation(), None);
+}
+
 /// What must not be left at the end, and how to leave it.
 const LEFT: &[fn(&K) -> ObjRef] = &[
     |k| ObjRef::of(uma::alloc(k, |s| &s.ifnets)),
@@ -597,6 +790,15 @@ fn each_thing_that_is_left_at_the_end_is_found() {
 }
 
 // ---- completeness -----------------------------------------------------------------
+
+#[test]
+fn every_kind_of_list_is_corrupted_and_has_a_dead_element() {
+    for rule in [&inv::I22_LISTS, &inv::I22_DEAD_ON_LIST] {
+        let rows = AT_REST.iter().filter(|(broken, ..)| broken.name == rule.name);
+        let kinds: BTreeSet<u32> = rows.map(|(_, numbers, _)| numbers[0]).collect();
+        assert_eq!(kinds, (0..LIST_NAMES.len() as u32).collect(), "{}", rule.name);
+    }
+}
 
 #[test]
 fn every_rule_has_something_that_breaks_it() {

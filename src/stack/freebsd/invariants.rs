@@ -533,6 +533,7 @@ fn free_ifnet(k: &K, ifp: IfId) {
     let st = &k.st;
     let n = st.ifnets.raw(ifp);
     let me = ObjRef::of(ifp);
+    // A slot that still names it is a holder: freed-while-held has said so before.
     let index = st.ifindex_table.iter().any(|slot| slot.get() == ifp);
     let wrong = u32::from(n.if_refcount.get() != 0)
         | u32::from(n.if_flags.get() & IFF_DYING == 0) << 1
