@@ -38,8 +38,8 @@ in none of the changed programs; it cures the way when the books are clean at ev
 position, too.
 
 It takes kernels for which repairs are proposed: of those that come with ifscrub, freebsd-14.
-A way takes some fifteen seconds on one CPU with the usual number of changed programs, up to a
-minute and a half when it has many defects; with --runs 0 about one.
+A way takes four to thirty seconds on one CPU with the usual number of changed programs, more the
+more defects it has; with --runs 0 a second at most.
 
 Examples:
   ifscrub matrix --runs 0 docs/findings/programs/freebsd-2023/r*.ops
