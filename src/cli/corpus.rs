@@ -98,13 +98,18 @@ struct ZipArgs {
     json: bool,
 }
 
-/// Take programs from elsewhere into a corpus: text, and bytes that mean the same here.
+/// Take programs from elsewhere into a corpus: text, and bytes that are whole programs here.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Byte 0 of a byte program and the first line of a text tell the format version; there is only
-version 1 so far. Text becomes bytes. Bytes are taken if nothing of them would change its
-meaning; what is torn, of another version, or of a grammar that this ifscrub does not have is
-refused, file by file, with the reason. Exit code 2 when anything was refused.
+version 1 so far. Text becomes bytes. Bytes are taken if every one of them says something in
+today's grammar; what is torn, of another version, or of a grammar that this ifscrub does not have
+is refused, file by file, with the reason. Exit code 2 when anything was refused.
+
+Verbs and arguments of bytes mean what they meant. Where an operation is preempted or fails does
+not for ever: bytes count yield points and fallible calls, and a change of the models between
+then and now moves them, which no byte tells. It is a program all the same, for engines to begin
+with; for one that has to keep its meaning use text, which names the points.
 
 Examples:
   ifscrub corpus import downloaded --into corpus/ops

@@ -11,6 +11,10 @@
 //! is a second one, this is where the first is converted. Grammars only grow within a
 //! version: opcodes are append-only, so an older corpus is canonical under a newer grammar,
 //! and a newer one names opcodes that this grammar does not have, which is told.
+//!
+//! What is not told, because no byte does: preemptions and faults of bytes are ordinals of yield
+//! points and fallible calls, and a change of a model moves them. Such a program is canonical as
+//! before and disturbed elsewhere than it was; engines take it as they take any other.
 
 use crate::program::bytes::{Decoder, encode_header, encode_op};
 use crate::program::{FORMAT_VERSION, MAX_OPS, RECORD};
