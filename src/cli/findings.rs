@@ -183,7 +183,7 @@ fn one(
             return Ok((json!({ "file": file, "bug": bug.message }), HARNESS_BUG));
         }
     };
-    side.credit(credited.credit);
+    let mut credit = credited.credit;
     let mut told = json!({
         "file": file,
         "kernel": side.machine.grammar().kernel,
@@ -195,8 +195,10 @@ fn one(
     if let Some(out) = &args.out
         && !findings.iter().any(known)
     {
-        let (finding, credit) = keep(models, &mut *side.machine, out, credited)?;
-        side.credit(credit);
+        let finding;
+        // Of the report's credit alone account is kept: whoever asks again (`--credited`) has no
+        // other, and nothing is to be called found that no report shows.
+        (finding, credit) = keep(models, &mut *side.machine, out, credited)?;
         // What the least program shows holds for what it was made of.
         for key in ["signature", "credit"] {
             told[key] = finding[key].clone();
@@ -205,6 +207,7 @@ fn one(
             findings.push(finding);
         }
     }
+    side.credit(credit);
     Ok((told, VIOLATION))
 }
 
