@@ -159,8 +159,8 @@ class Artifacts:
             return
         if done.had_no_room() or done.could_not_work():
             self.pending = done.files + self.pending
-            if done.had_no_room():
-                raise DiskFull(self.findings)
+            if number := done.had_no_room():
+                raise DiskFull(self.findings, number)
             die(f"artifacts cannot be looked at:\n{done.said}\nWhat was found is safe; start again "
                 "when that is mended: it goes on.")
         self.alone.update(f.name for f in done.files)

@@ -31,12 +31,13 @@ from pathlib import Path
 
 from artifacts import Artifacts
 from common import ROOT, call, die, environment, table
-from engines import CRASHED, INTERRUPTED, REFUSED, from_outside, of_afl, of_libfuzzer
+from engines import (CRASHED, INTERRUPTED, REFUSED, from_outside, of_afl, of_libfuzzer,
+                     of_violating)
 from reach import Reach
 from status import Status
 from terminal import Terminal, short
-from whole import (SHA1, DiskFull, contents, files_in, free_mb, no_room, patiently, sha1,
-                   write_whole)
+from whole import (SHA1, DiskFull, contents, files_in, free_mb, no_room, no_room_said,
+                   patiently, sha1, write_whole)
 
 PROGRESS_EVERY = 10
 # A pause after words of the engines have come: libFuzzer says a line for each new program, and
@@ -124,7 +125,7 @@ class Campaign:
                 os.posix_fallocate(file.fileno(), 0, RESERVE)
         except OSError as e:
             if no_room(e):
-                raise DiskFull(self.folder) from e
+                raise DiskFull(self.folder, e.errno) from e
             raise
 
     def take_over(self):
@@ -140,6 +141,7 @@ class Campaign:
                 for out in worker.glob("out/*"):
                     files = (out.glob(f"{place}/id:*") for place in ("queue", "crashes", "hangs"))
                     self.take(of_afl(*files, ended_well=False))
+                self.take(of_violating(sorted(worker.glob("violating-*"))))
                 shutil.rmtree(worker)
         if self.artifacts.resume():
             pending = len(self.artifacts.pending)
@@ -166,6 +168,8 @@ class Campaign:
             programs = [data for file in files_in(Path(folder)) if (data := contents(file))]
         if done.returncode not in (0, 2) or not done.stdout:
             self.check_room()
+            if number := no_room_said(done.stderr):
+                raise DiskFull(self.scratch, number)
             die(f"the seeds cannot be read:\n{done.stderr.strip()}")
         for refused in json.loads(done.stdout)["refused"]:
             self.terminal.say(f"{refused['why']}\nThe seeds begin without it.")
@@ -185,17 +189,18 @@ class Campaign:
             self.write(path, data)
 
     def take(self, finds, signature=None):
-        """Keeps what an engine has found; returns the artifacts. `signature`: of the finding that
-        its process has ended with, if it has told it."""
-        kept = []
+        """Keeps what an engine has found; returns the artifacts, each once: engine and target may
+        both have left it. `signature`: of the finding that its process has ended with, if it has
+        told it."""
+        kept = {}
         for kind, data, file in finds:
             if data is None:
                 self.terminal.say(f"{file}: AFL++ has left it empty; passed over")
             elif kind == "input":
                 self.add_input(data)
             else:
-                kept.append(self.artifacts.keep(kind, data, signature))
-        return kept
+                kept[self.artifacts.keep(kind, data, signature)] = None
+        return list(kept)
 
     # Workers.
 

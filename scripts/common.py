@@ -12,6 +12,12 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+if sys.version_info < (3, 11):
+    # Before anything is built: what lacks there (`process_group`) would show only after that.
+    print(f"{Path(sys.argv[0]).name}: this is Python {sys.version.split()[0]}, and 3.11 or later "
+          "is needed: install that, so that python3 is it", file=sys.stderr)
+    sys.exit(2)
+
 ROOT = Path(__file__).resolve().parent.parent
 SIGNATURE = re.compile(r"^signature: *(\S+)", re.MULTILINE)
 

@@ -84,6 +84,14 @@ def of_libfuzzer(files):
             yield file.name.split("-")[0], data, file
 
 
+def of_violating(files):
+    """What targets had written before they credited it, as (kind, data, file); such a file appears
+    whole or not at all."""
+    for file in files:
+        if not file.name.endswith(".part") and (data := contents(file)):
+            yield "crash", data, file
+
+
 def self_inflicted(name):
     """Whether the target has ended by itself with this input, as AFL++ calls it: a target that
     somebody else kills looks like a crash to AFL++."""
@@ -136,12 +144,17 @@ class Worker:
         self.code = None
         # How often it has ended without having done anything, one time after the other.
         self.fruitless = 0
+        # Where the target leaves the last input that violated, at once: the engine's own file is
+        # there only when it has been credited and reported, and a process may be ended meanwhile.
+        # Not among those, which the engine would write over, byte by byte.
+        self.violating = folder / f"violating-{name}"
 
     def launch(self, command, env):
         self.said, self.said_size = [], 0
         self.code = None
         self.count.reset()
         env["IFSCRUB_EXECUTIONS"] = self.count.name
+        env["IFSCRUB_VIOLATING"] = str(self.violating)
         self.began = time.monotonic()
         self.child = spawn(command, env=env, cwd=self.folder, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, pass_fds=(self.count.file,))
@@ -181,6 +194,15 @@ class Worker:
         """What it has found and nobody has taken yet, as (kind, data, file), where a kind is
         `input` or an artifact's; `settled`: it goes on, so only what is not being written any
         more."""
+        yield from self.of_engine(settled)
+        # As long as it goes on the engine will come to write what is of use to it: AFL++ does not
+        # keep what shows nothing new.
+        if not settled:
+            yield from of_violating([self.violating])
+            self.violating.unlink(missing_ok=True)
+
+    def of_engine(self, settled):
+        """The same of what the engine itself has written."""
         raise NotImplementedError
 
     def look(self):
@@ -252,7 +274,7 @@ class LibFuzzer(Worker):
             return None
         return report[start + 1:].split("\n\n")[0].rstrip() + "\n"
 
-    def taken(self, settled):
+    def of_engine(self, settled):
         # It ends with what it finds.
         for file in sorted((self.folder / "new").glob("*")) if not settled else ():
             yield from of_libfuzzer([file])
@@ -347,7 +369,7 @@ class Afl(Worker):
         pids = [self.child.pid, self.stat("target_pid")] if self.child else []
         return max((resident_kb(pid) for pid in pids if pid), default=0)
 
-    def taken(self, settled):
+    def of_engine(self, settled):
         fresh = (self.fresh(folder, settled) for folder in ("queue", "crashes", "hangs"))
         return of_afl(*fresh, self.ended_well())
 

@@ -11,6 +11,7 @@ import subprocess
 
 from common import environment
 from engines import FROM_OUTSIDE, spawn
+from whole import no_room_said
 
 # Its exit code when a file is no program, of which its result tells; without a result, when it
 # could not do its work.
@@ -65,5 +66,5 @@ class Triage:
         return self.code == BAD_FILE
 
     def had_no_room(self):
-        """Whether it could not write its result."""
-        return "No space left" in self.said or "quota" in self.said.lower()
+        """The number of the error when it had no room for its result; `None` otherwise."""
+        return no_room_said(self.said)

@@ -23,17 +23,50 @@ BETWEEN = 0.05
 SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
+# A disk with so few inodes left has none for us: what was given up meanwhile has freed some.
+FEW_INODES = 16
+
+
 class DiskFull(Exception):
-    """There is no room any more."""
+    """There is no room any more; `errno`: what the system has said, if it was asked."""
+
+    def __init__(self, path, number=None):
+        super().__init__(path)
+        self.errno = number
 
 
 def no_room(error):
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def no_room_said(text):
+    """The number of the error when a program of ours has said that it had no room; `None`
+    otherwise."""
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        # As C says it, and as Rust does.
+        if os.strerror(number) in text:
+            return number
+    return None
+
+
 def free_mb(folder):
     """The room that its disk has for us."""
     return shutil.disk_usage(folder).free >> 20
+
+
+def what_is_full(folder, number, needed_mb):
+    """What there is no more of, after the system has refused room with `number`: it does so also
+    while megabytes are free."""
+    free, disk = free_mb(folder), os.statvfs(folder)
+    if number == errno.EDQUOT:
+        return f"your quota there is used up, whatever the {free} MB that are free"
+    # File systems that have no fixed number of them say 0 of 0.
+    if number == errno.ENOSPC and disk.f_files and disk.f_favail <= FEW_INODES:
+        return (f"it has {disk.f_favail} inodes left, so no more files can be made, whatever the "
+                f"{free} MB that are free")
+    if number == errno.ENOSPC and free >= max(needed_mb, 1):
+        return f"it refuses more, although {free} MB are free"
+    return f"{free} MB are free, at least {needed_mb} MB are needed"
 
 
 def sha1(data):
@@ -67,7 +100,7 @@ def write_whole(path, data, scratch):
     except OSError as e:
         temporary.unlink(missing_ok=True)
         if no_room(e):
-            raise DiskFull(path) from e
+            raise DiskFull(path, e.errno) from e
         raise
 
 
@@ -148,5 +181,5 @@ class Lines:
                     raise
         except OSError as e:
             if no_room(e):
-                raise DiskFull(self.path) from e
+                raise DiskFull(self.path, e.errno) from e
             raise

@@ -17,7 +17,10 @@ use crate::triage::credit::credit_of_books;
 use crate::triage::report::report;
 use crate::triage::sets::{self, UnknownDefect};
 use crate::triage::signature::{identifier, signature};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::{fs, io};
 use thiserror::Error;
 
 /// The environment variable that pins the kernel.
@@ -45,6 +48,8 @@ pub struct FuzzState {
     /// A machine and its defects for each kernel that is fuzzed.
     kernels: Vec<(u8, Box<dyn Machine>, DefectSet)>,
     program: Program,
+    /// Where the last input that violated is kept.
+    violating: Option<PathBuf>,
 }
 
 /// A violation, ready to be shown and aborted on.
@@ -135,7 +140,15 @@ impl FuzzState {
         let grammars: Vec<_> = grammars.iter().filter(fuzzed).copied().collect();
         let header = Header::new(kernels[0].0);
         let program = Program { header, ops: Vec::new(), named: Vec::new() };
-        Ok(FuzzState { decoder: Decoder::new(&grammars), all, kernels, program })
+        let decoder = Decoder::new(&grammars);
+        Ok(FuzzState { decoder, all, kernels, program, violating: None })
+    }
+
+    /// From now on an input that violates is in this file before anything else is done with
+    /// it, in the place of the one before it: an engine writes its own only when the target
+    /// has aborted, and whoever ends the process until then would take it along.
+    pub fn keep_violating(&mut self, path: PathBuf) {
+        self.violating = Some(path);
     }
 
     /// What decodes inputs: it knows the kernels that are fuzzed.
@@ -178,11 +191,26 @@ pub fn fuzz_one(state: &mut FuzzState, data: &[u8], counters: &[AtomicU8]) -> Op
     if outcome.clean() {
         return None;
     }
+    if let Some(path) = &state.violating {
+        // Without room there the engine's file, or the report, is what there is.
+        let _ = put(path, data);
+    }
     let p = p.clone();
     let credited = credit_of_books(&mut **m, &p, defects)?;
     let signature = signature(&**m, &credited);
     let report = report(&mut **m, &p, defects)?;
     Some(FuzzFinding { signature_ident: identifier(&signature), text: report.to_string() })
+}
+
+/// A file that is there whole or as it was, also when who writes it is killed.
+fn put(path: &Path, data: &[u8]) -> io::Result<()> {
+    let mut unfinished = OsString::from(path);
+    unfinished.push(".part");
+    let done = fs::write(&unfinished, data).and_then(|()| fs::rename(&unfinished, path));
+    if done.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    done
 }
 
 /// Whether an input belongs to a kernel that is fuzzed; engines may drop the others.
@@ -195,10 +223,16 @@ pub fn wanted(state: &FuzzState, data: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kern::exec::Outcome;
+    use crate::kern::lock::LockInfo;
+    use crate::kern::slab::ObjRef;
     use crate::program::bytes;
     use crate::program::generate::{GenConfig, Generator};
-    use crate::stack::GRAMMARS;
+    use crate::shadow::{Rule, Violation};
+    use crate::stack::{Defect, GRAMMARS};
+    use std::cell::Cell;
     use std::collections::BTreeSet;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]
     fn an_unknown_kernel_is_an_error_that_lists_those_there_are() {
@@ -233,6 +267,74 @@ mod tests {
             assert!(f.signature_ident.chars().all(safe), "{}", f.signature_ident);
             assert!(f.text.starts_with("panic: ") && f.text.contains("\n# ifscrub 1\n"));
         }
+    }
+
+    /// A machine that is killed, as it were, in its second run: the first of a credit.
+    struct Killed(Box<dyn Machine>, u32);
+
+    impl Machine for Killed {
+        fn grammar(&self) -> &'static Grammar {
+            self.0.grammar()
+        }
+        fn defects(&self) -> &'static [Defect] {
+            self.0.defects()
+        }
+        fn rules(&self) -> &'static [&'static Rule] {
+            self.0.rules()
+        }
+        fn explain(&self, v: &Violation) -> String {
+            self.0.explain(v)
+        }
+        fn run(&mut self, p: &Program, cfg: Config) -> Outcome {
+            self.1 += 1;
+            assert_eq!(self.1, 1, "killed");
+            self.0.run(p, cfg)
+        }
+        fn features(&self) -> &[Cell<u32>] {
+            self.0.features()
+        }
+        fn describe(&self, obj: ObjRef) -> Vec<String> {
+            self.0.describe(obj)
+        }
+        fn class_name(&self, class: u8) -> &'static str {
+            self.0.class_name(class)
+        }
+        fn locks(&self) -> &'static [LockInfo] {
+            self.0.locks()
+        }
+    }
+
+    #[test]
+    fn an_input_that_violates_is_in_its_file_before_it_is_credited() {
+        let g = GRAMMARS[0];
+        let generator = Generator::new(g, GenConfig::default(), 1);
+        let dir = std::env::temp_dir().join(format!("ifscrub-violating-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("violating");
+        let mut last = None;
+        for input in (0..24).filter_map(|i| bytes::encode(&generator.program(i)).ok()) {
+            let mut state = FuzzState::new(Some(g.kernel), Some("as-reported")).unwrap();
+            state.keep_violating(path.clone());
+            state.kernels = state
+                .kernels
+                .drain(..)
+                .map(|(id, m, set)| (id, Box::new(Killed(m, 0)) as Box<dyn Machine>, set))
+                .collect();
+            let killed = catch_unwind(AssertUnwindSafe(|| fuzz_one(&mut state, &input, &[])));
+            if killed.is_err() {
+                last = Some(input);
+            }
+            // A clean one changes nothing.
+            assert_eq!(fs::read(&path).ok(), last);
+        }
+        assert!(last.is_some());
+        let names: Vec<_> = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["violating"]);
+        // Where it cannot be written it is found all the same.
+        let mut state = FuzzState::new(Some(g.kernel), Some("as-reported")).unwrap();
+        state.keep_violating(dir.join("no-such-folder/violating"));
+        assert!(fuzz_one(&mut state, &last.unwrap(), &[]).is_some());
+        fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! and [`abort_with`] when a finding comes back. What is hunted comes from
 //! `IFSCRUB_KERNEL`, unless the target pins a kernel, and from `IFSCRUB_DEFECTS`, see
 //! [`ifscrub::hunt::fuzz`]. Who looks after a campaign names a file in
-//! `IFSCRUB_EXECUTIONS` and finds the number of executions there.
+//! `IFSCRUB_EXECUTIONS` and finds the number of executions there, and one in
+//! `IFSCRUB_VIOLATING` for the last input that violated, as long as the engine has not yet
+//! written its own.
 
 mod bucket;
 mod count;
@@ -23,6 +25,9 @@ use std::sync::atomic::AtomicU8;
 /// Names the file for the number of executions: eight bytes, in the machine's order. Who names
 /// one has room for them, best in memory.
 const COUNT_VARIABLE: &str = "IFSCRUB_EXECUTIONS";
+
+/// Names the file for the last input that violated ([`FuzzState::keep_violating`]).
+const VIOLATING_VARIABLE: &str = "IFSCRUB_VIOLATING";
 
 /// How many counters of features a target has. Each costs in every execution; with fewer, more
 /// features of a long campaign fall together.
@@ -60,8 +65,11 @@ pub fn start(kernel: Option<&str>) {
         bucket::ifscrub_harness_bug()
     }));
     match state(kernel) {
-        Ok(state) => {
+        Ok(mut state) => {
             eprint!("{}", state.describe());
+            if let Some(path) = std::env::var_os(VIOLATING_VARIABLE) {
+                state.keep_violating(path.into());
+            }
             STATE.set(Some(state));
         }
         Err(e) => {
