@@ -65,7 +65,9 @@ def what_is_full(folder, number, needed_mb):
         return (f"it has {disk.f_favail} inodes left, so no more files can be made, whatever the "
                 f"{free} MB that are free")
     if number == errno.ENOSPC and free >= max(needed_mb, 1):
-        return f"it refuses more, although {free} MB are free"
+        # What has failed may have given its own back.
+        inodes = f" and {disk.f_favail} inodes" if disk.f_files else ""
+        return f"it has refused more, although {free} MB{inodes} are free now"
     return f"{free} MB are free, at least {needed_mb} MB are needed"
 
 
