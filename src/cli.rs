@@ -196,6 +196,12 @@ where
     }
 }
 
+/// How many threads a command works with: as many as were asked for, else one per CPU.
+fn jobs(asked: Option<u16>) -> usize {
+    let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    asked.map_or_else(cpus, usize::from)
+}
+
 fn dispatch(models: &'static [Model], command: Command) -> Done {
     match command {
         Command::Hunt(args) => hunt::hunt(models, &args),

@@ -523,7 +523,7 @@ const AT_ONCE: &[Corruption] = &[
         let ifp = uma::alloc(&w.k, |s| &s.ifnets);
         uma::free(&w.k, |s| &s.ifnets, ifp);
     }),
-    (&inv::I15_IF_FREE, [0b11001, 1], |w| {
+    (&inv::I15_IF_FREE, [0b1101, 1], |w| {
         let ifp = uma::alloc(&w.k, |s| &s.ifnets);
         w.k[ifp].if_flags.set(IFF_DYING);
         w.k[ifp].if_refcount.set(1);
@@ -581,7 +581,7 @@ const AT_ONCE: &[Corruption] = &[
         uma::free(&w.k, |s| &s.softcs, sc);
     }),
     (&inv::FREED_WHILE_HELD, [0, 0], |w| {
-        // The index table: the third bit of I15-if-free is never the first to say it.
+        // The index table: the part of I15 that I15-if-free leaves to this rule.
         let ifp = dying_interface(w);
         w.k.st.ifindex_table[20].set(ifp);
         uma::free(&w.k, |s| &s.ifnets, ifp);

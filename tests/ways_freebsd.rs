@@ -495,6 +495,23 @@ fn the_page_has_the_matrix_that_the_command_prints() {
     }
 }
 
+#[test]
+fn the_matrix_is_the_same_for_any_number_of_jobs() {
+    let with = |jobs: &str| {
+        let paths = ["r1", "r2", "r3-group"].map(|n| folder(PROGRAMS).join(format!("{n}.ops")));
+        let out = Command::new(env!("CARGO_BIN_EXE_ifscrub"))
+            .args(["matrix", "--runs", "50", "--json", "--jobs", jobs])
+            .args(paths)
+            .output()
+            .expect("the command runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).expect("text")
+    };
+    let one = with("1");
+    assert!(one.contains("\"name\": \"r3-group\""), "{one}");
+    assert_eq!(one, with("3"));
+}
+
 /// The walk takes too long for a test; `.ci/run` compares what the command prints with the
 /// file that the page speaks of.
 #[test]

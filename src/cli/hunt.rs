@@ -104,13 +104,12 @@ pub fn hunt(models: &'static [Model], args: &Args) -> Done {
 
 fn config(args: &Args, defects: DefectSet) -> Config {
     let time = args.time.or(args.runs.is_none().then_some(DEFAULT_TIME));
-    let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Config {
         defects,
         runs: args.runs,
         time,
         seed: args.seed.unwrap_or(1),
-        jobs: args.jobs.map_or_else(cpus, usize::from),
+        jobs: super::jobs(args.jobs),
         ..Config::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::file::{Loaded, kernel};
 use super::output::{emit, emit_json, note};
-use super::{AS_EXPECTED, CliError, Done};
+use super::{AS_EXPECTED, CliError, Done, jobs};
 use crate::hunt::progress::Progress;
 use crate::hunt::round::guarded;
 use crate::program::{Stop, text};
@@ -93,8 +93,7 @@ pub fn matrix(models: &'static [Model], args: &Args) -> Done {
     }
     let walk = Walk { runs: args.runs, seed: args.seed };
     let mut repairs = m.proposals().to_vec();
-    let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = args.jobs.map_or_else(cpus, usize::from);
+    let jobs = jobs(args.jobs);
     let progress = Progress::stderr();
     let at = |what: &str, f: &Loaded| {
         let number = 1 + files.iter().position(|g| std::ptr::eq(f, g)).unwrap_or(0);

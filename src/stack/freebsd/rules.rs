@@ -122,10 +122,10 @@ pub static I13_IFINDEX: Rule =
 /// I14, where the caller must be inside the epoch.
 pub static I14_OUTSIDE_EPOCH: Rule =
     Rule::new("I14-outside-epoch", "lookups and RIB operations run inside the epoch");
-/// I15.
+/// I15, but for the index table, of which [`FREED_WHILE_HELD`] tells.
 pub static I15_IF_FREE: Rule = Rule::new(
     "I15-if-free",
-    "an interface is freed without references, dying, off the index table, its if_afdata freed",
+    "an interface is freed without references, dying, its if_afdata freed",
 );
 /// I16, at rest.
 pub static I16_LEAK: Rule = Rule::new(
