@@ -64,8 +64,8 @@ struct Deferred<C> {
 pub struct Epoch<C: Copy, const N: usize> {
     queue: Fifo<Deferred<C>, N>,
     worker: Worker,
-    /// Markers in the queue: most of the time nobody drains.
-    markers: F<u8>,
+    /// Whose markers are in the queue, a bit per fiber: most of the time nobody drains.
+    drainers: F<u32>,
     /// The sections that hold back anything in the queue, a bit per fiber.
     awaited: F<u32>,
 }
@@ -75,7 +75,7 @@ impl<C: Copy, const N: usize> Default for Epoch<C, N> {
         Epoch {
             queue: Fifo::default(),
             worker: Worker::default(),
-            markers: F::new(0),
+            drainers: F::new(0),
             awaited: F::new(0),
         }
     }
@@ -103,7 +103,10 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
                     _ => break,
                 }
             }
-            self.tell_drainers(cx);
+            for f in members(self.drainers.get()) {
+                let f = &cx.fibers[f as usize];
+                f.waits_on.set(f.waits_on.get() & !me);
+            }
         }
     }
 
@@ -127,6 +130,7 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
         cx.might_sleep();
         let sections = cx.in_sections.get();
         if sections != 0 {
+            cx.for_sections.set(cx.for_sections.get() | 1 << cx.current());
             cx.block(SECTIONS, "epoch_wait", sections);
         }
         Switch::new(cx)
@@ -137,8 +141,9 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
     pub fn drain_callbacks<'a>(&self, cx: &'a Ctx) -> Switch<'a> {
         cx.might_sleep();
         self.push(cx, Queued::Marker(cx.current()));
-        self.markers.inc();
-        cx.block(EVENT, "epoch_drain_callbacks", cx.in_sections.get() | self.servant());
+        self.drainers.set(self.drainers.get() | 1 << cx.current());
+        self.serve(cx);
+        cx.block(EVENT, "epoch_drain_callbacks", cx.in_sections.get());
         Switch::new(cx)
     }
 
@@ -149,7 +154,7 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
 
     /// Whether a thread waits in [`Epoch::drain_callbacks`].
     pub fn has_drainers(&self) -> bool {
-        self.markers.get() != 0
+        self.drainers.get() != 0
     }
 
     /// Whether the caller must start the thread that runs callbacks: some may run, and
@@ -169,32 +174,32 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
             match self.queue.remove(0)?.what {
                 Queued::Call(c) => {
                     self.worker.begin(cx);
-                    self.tell_drainers(cx);
+                    self.serve(cx);
                     return Some(c);
                 }
                 Queued::Marker(f) => {
-                    self.markers.dec();
+                    self.drainers.set(self.drainers.get() & !(1 << f));
                     cx.unblock(f);
                 }
             }
         }
-        self.worker.end();
-        self.tell_drainers(cx);
+        self.done(cx);
         None
     }
 
     /// The callback that the current thread took has run.
     pub fn done(&self, cx: &Ctx) {
         self.worker.end();
-        self.tell_drainers(cx);
+        self.serve(cx);
     }
 
     /// The queued callbacks, the oldest first. One that runs is no longer here: what it
     /// works on is in the hands of its thread.
     pub fn iter(&self) -> impl Iterator<Item = C> + '_ {
-        self.queue.iter().filter_map(|d| match d.what {
-            Queued::Call(c) => Some(c),
-            Queued::Marker(_) => None,
+        // In one step from the slot: a value that is copied first is stored and loaded again.
+        self.queue.taken().iter().filter_map(|slot| match slot.get() {
+            Some(Deferred { what: Queued::Call(c), .. }) => Some(c),
+            _ => None,
         })
     }
 
@@ -208,15 +213,10 @@ impl<C: Copy, const N: usize> Epoch<C, N> {
         self.worker.fiber().map_or(0, |f| 1 << f)
     }
 
-    /// Whom a drainer waits for has changed.
-    fn tell_drainers(&self, cx: &Ctx) {
-        if self.markers.get() == 0 {
-            return;
-        }
-        for d in self.queue.iter() {
-            if let Queued::Marker(f) = d.what {
-                cx.fibers[f as usize].waits_on.set(d.sections | self.servant());
-            }
+    /// Drainers wait for whoever runs a callback, too, and that has changed.
+    fn serve(&self, cx: &Ctx) {
+        for f in members(self.drainers.get()) {
+            cx.fibers[f as usize].served_by.set(self.servant());
         }
     }
 }
@@ -274,14 +274,15 @@ impl Ctx {
     fn close_section(&self, fiber: u8) {
         self.in_sections.set(self.in_sections.get() & !(1 << fiber));
         let mut free = 0u32;
-        for w in members(self.alive()) {
+        for w in members(self.for_sections.get()) {
             let f = &self.fibers[w as usize];
-            if f.waits_for.get() == SECTIONS {
-                f.waits_on.set(f.waits_on.get() & !(1 << fiber));
-                free |= u32::from(f.waits_on.get() == 0) << w;
-            }
+            f.waits_on.set(f.waits_on.get() & !(1 << fiber));
+            free |= u32::from(f.waits_on.get() == 0) << w;
         }
-        self.wake_all(free);
+        if free != 0 {
+            self.for_sections.set(self.for_sections.get() & !free);
+            self.wake_all(free);
+        }
     }
 }
 

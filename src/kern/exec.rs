@@ -143,8 +143,7 @@ struct Driver<'k, S: Stack, T, B> {
     before: Option<Box<S::State>>,
     /// A thread has run since the stack's last check.
     unchecked: bool,
-    /// The last check was one of the state at rest, and has passed. What is stored from then
-    /// on is noted ([`take_stored`]).
+    /// The last check has passed. What is stored from then on is noted ([`take_stored`]).
     passed: bool,
 }
 
@@ -195,8 +194,8 @@ where
         match self.start(Job::Op(*op), i, S::op_cpu(op, k.cx.ncpus()), LEFT_BY_OPS) {
             Some(fiber) => {
                 k.cx.issued(fiber, i);
-                let errno = self.poll_all(Some(fiber));
-                let checked = self.check(op, errno.filter(|_| quiet));
+                let (errno, alone) = self.poll_all(Some(fiber));
+                let checked = self.check(op, errno.filter(|_| quiet), alone);
                 self.count_change(checked);
             }
             None => k.cx.bump(|c| c.refused += 1),
@@ -207,7 +206,7 @@ where
             self.poll_all(None);
         }
         if released {
-            self.check(op, None);
+            self.check(op, None, false);
             // What a parked operation changes after all is not the doing of this one.
             if let Some(b) = &mut self.before {
                 S::restore(b, &k.st);
@@ -215,27 +214,26 @@ where
         }
     }
 
-    /// The stack's checks after `op`. `errno` is its result, if it has finished and was
-    /// alone; a thread that is left means that it was not. Whether there was anything to
-    /// check.
-    fn check(&mut self, op: &Op, errno: Option<i32>) -> bool {
+    /// The stack's checks after `op`. `errno` is its result, if it has finished and no other
+    /// thread was alive; a thread that is left means that one was. `alone`: it has finished, and
+    /// no other thread has run. Whether there was anything to check.
+    fn check(&mut self, op: &Op, errno: Option<i32>, alone: bool) -> bool {
         self.unchecked = false;
         if self.k.cx.stopped() {
             return false;
         }
         let rest = self.k.cx.at_rest();
         let errno = errno.filter(|_| rest);
-        // An operation that was alone and has stored nothing, as one of three: at rest all was
-        // well before it, and is as it was.
-        if let Some(errno) = errno
-            && self.passed
-            && !take_stored()
-        {
-            S::after_no_change(self.k, op, errno);
+        // An operation that was alone and has stored nothing, as one of three: all was well
+        // before it, and is as it was. So is what other threads have in hand.
+        if alone && self.passed && !take_stored() {
+            if let Some(errno) = errno {
+                S::after_no_change(self.k, op, errno);
+            }
             return false;
         }
         S::after_op(self.k, op, errno, rest);
-        self.passed = rest && self.k.cx.violation().is_none();
+        self.passed = self.k.cx.violation().is_none();
         take_stored();
         true
     }
@@ -272,7 +270,7 @@ where
         match k.cx.any_blocked() {
             Some(f) => self.deadlock(u32::from(f), Left::Operations),
             // Nothing has moved since the check after the last operation, mostly.
-            None if self.unchecked => _ = self.check(&Op::default(), None),
+            None if self.unchecked => _ = self.check(&Op::default(), None, false),
             None => {}
         }
     }
@@ -320,13 +318,14 @@ where
     }
 
     /// Polls until nothing is runnable. `fresh` has not run before; the result is its
-    /// errno, if it has finished.
-    fn poll_all(&mut self, fresh: Option<u8>) -> Option<i32> {
+    /// errno, if it has finished, and whether it has and was the only one that ran.
+    fn poll_all(&mut self, fresh: Option<u8>) -> (Option<i32>, bool) {
         let k = self.k;
-        let mut result = None;
+        let (mut result, mut polled) = (None, 0);
         let mut unborn = fresh;
         while let Some(fiber) = k.cx.next_runnable() {
             self.unchecked = true;
+            polled += 1;
             k.cx.resume(fiber, unborn.take_if(|f| *f == fiber).is_some());
             if let Some(errno) = self.poll(fiber)
                 && fresh == Some(fiber)
@@ -341,14 +340,16 @@ where
                 self.start_spawned();
             }
         }
-        result
+        (result, result.is_some() && polled == 1)
     }
 
     /// Lets a thread run until it waits; its errno, if it has finished.
     fn poll(&mut self, fiber: u8) -> Option<i32> {
         let slot = &mut self.slots[fiber as usize];
         let thread = slot.as_mut().as_pin_mut()?;
-        let Poll::Ready(errno) = thread.poll(&mut self.poller) else { return None };
+        let polled = thread.poll(&mut self.poller);
+        self.k.cx.close_account();
+        let Poll::Ready(errno) = polled else { return None };
         if !self.k.cx.stopped() {
             self.k.cx.finish(fiber, errno);
         }

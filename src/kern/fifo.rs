@@ -70,8 +70,13 @@ impl<T: Copy, const N: usize> Fifo<T, N> {
 
     /// The values, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
+        self.taken().iter().filter_map(F::get)
+    }
+
+    /// The slots of the values, the oldest first; none of them is `None`.
+    pub fn taken(&self) -> &[F<Option<T>>] {
         let start = usize::from(self.start.get());
-        self.slots[start..start + self.len()].iter().filter_map(F::get)
+        &self.slots[start..start + self.len()]
     }
 
     /// How many.

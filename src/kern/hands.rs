@@ -20,6 +20,15 @@ pub struct Hold<'a> {
     index: u8,
 }
 
+/// A thread that has something in hand; the last one, if there are several.
+#[derive(Clone, Copy, Debug)]
+pub struct Hands {
+    /// Its fiber.
+    pub fiber: u8,
+    /// One of those that have it owns a reference.
+    pub counted: bool,
+}
+
 impl Drop for Hold<'_> {
     #[inline]
     fn drop(&mut self) {
@@ -37,8 +46,9 @@ impl Ctx {
         let f = &self.fibers[fiber as usize % MAX_FIBERS];
         let index = (!f.hold_map.get()).trailing_zeros() as u8;
         assert!((index as usize) < MAX_HOLDS, "harness: too many registered pointers in a thread");
-        f.holds[index as usize].set((obj, counted));
+        f.holds[index as usize].set(obj);
         f.hold_map.set(f.hold_map.get() | 1 << index);
+        f.counted.set(f.counted.get() & !(1 << index) | u32::from(counted) << index);
         Hold { cx: self, fiber, index }
     }
 
@@ -59,8 +69,8 @@ impl Ctx {
         for i in members(fibers) {
             let fiber = &self.fibers[i as usize];
             for h in members(fiber.hold_map.get()) {
-                let (o, counted) = fiber.holds[h as usize].get();
-                f(i, o, counted);
+                let counted = fiber.counted.get() >> h & 1 != 0;
+                f(i, fiber.holds[h as usize].get(), counted);
             }
         }
     }
@@ -68,16 +78,28 @@ impl Ctx {
     /// The rule "freed while in another thread's hands", at the free of `obj`.
     #[inline]
     pub fn check_hands(&self, obj: ObjRef) {
-        let mut holder = None;
-        self.for_holds_of_others(|f, o, _| {
+        if let Some(hands) = self.hands_of_others(obj) {
+            self.freed_in_hands(obj, hands);
+        }
+    }
+
+    /// The other thread that has `obj` in hand.
+    #[inline]
+    pub fn hands_of_others(&self, obj: ObjRef) -> Option<Hands> {
+        let mut hands: Option<Hands> = None;
+        self.for_holds_of_others(|fiber, o, counted| {
             if o == obj {
-                holder = Some(f);
+                hands = Some(Hands { fiber, counted: counted || hands.is_some_and(|h| h.counted) });
             }
         });
-        if let Some(f) = holder {
-            let account = self.fibers[f as usize].account.get();
-            self.violate(&rules::FREED_IN_HANDS, obj, ObjRef::NONE, [u32::from(account), 0]);
-        }
+        hands
+    }
+
+    /// What [`Ctx::check_hands`] reports.
+    #[cold]
+    pub fn freed_in_hands(&self, obj: ObjRef, hands: Hands) {
+        let account = self.fibers[hands.fiber as usize].account.get();
+        self.violate(&rules::FREED_IN_HANDS, obj, ObjRef::NONE, [u32::from(account), 0]);
     }
 
     // ---- stacks --------------------------------------------------------------

@@ -12,7 +12,7 @@
 //! waits for ever. Being preempted with a lock held is nobody's fault.
 
 use super::cell::Count;
-use super::sched::{Ctx, MAX_FIBERS, Switch};
+use super::sched::{Ctx, Fiber, MAX_FIBERS, Switch};
 use super::slab::ObjRef;
 use super::trace::What;
 use crate::shadow::{FaultKind, rules};
@@ -103,8 +103,9 @@ impl LockInfo {
     }
 }
 
-/// State of one lock.
+/// State of one lock. A power of two in size, as a fiber is.
 #[derive(Clone, Debug)]
+#[repr(align(32))]
 pub(super) struct Lock {
     owner: Cell<u8>,
     depth: Cell<u8>,
@@ -181,9 +182,28 @@ impl Ctx {
     }
 
     /// Takes a lock exclusively; blocks while others hold it or wait for it.
-    #[inline]
+    // This and `unlock` stand at hundreds of places: as one piece of code they stay in the cache.
+    #[inline(never)]
     pub fn lock(&self, l: LockId) -> Switch<'_> {
         let lk = &self.locks[l.0 as usize % MAX_LOCKS];
+        let me = self.current();
+        let free = lk.owner.get() == NOBODY && lk.readers.get() == 0;
+        // What nothing is to be said of: a lock is taken and given up more often than anything
+        // else happens.
+        if free && self.out_of_order(l) == 0 && !self.recording() {
+            lk.owner.set(me);
+            lk.depth.set(1);
+            self.note_held(l, true);
+        } else {
+            self.lock_slow(l);
+        }
+        Switch::new(self)
+    }
+
+    /// The same when the lock is not free, out of order, or recorded.
+    #[cold]
+    fn lock_slow(&self, l: LockId) {
+        let lk = &self.locks[l.0 as usize];
         let me = self.current();
         if lk.owner.get() == NOBODY && lk.readers.get() == 0 {
             self.check_order(l);
@@ -194,7 +214,6 @@ impl Ctx {
         } else {
             self.lock_contended(l, me, false);
         }
-        Switch::new(self)
     }
 
     /// Takes a lock shared; blocks while a writer holds it or waits for it. Readers do
@@ -337,12 +356,26 @@ impl Ctx {
     }
 
     /// Releases a lock held exclusively or shared, and hands it to the first waiter.
-    #[inline]
+    #[inline(never)]
     pub fn unlock(&self, l: LockId) {
         let lk = &self.locks[l.0 as usize % MAX_LOCKS];
+        let mine = lk.owner.get() == self.current() && lk.depth.get() == 1;
+        if mine && lk.queued.get() == 0 && !self.recording() {
+            lk.owner.set(NOBODY);
+            self.note_held(l, false);
+        } else {
+            self.unlock_slow(l);
+        }
+    }
+
+    /// The same for readers, recursion, waiters, mistakes, and where it is recorded.
+    fn unlock_slow(&self, l: LockId) {
+        let lk = &self.locks[l.0 as usize];
         let me = self.current();
         if lk.owner.get() == me {
-            if lk.depth.dec() != 0 {
+            let depth = lk.depth.get();
+            if depth != 1 {
+                lk.depth.set(depth.wrapping_sub(1));
                 return;
             }
             lk.owner.set(NOBODY);
@@ -409,17 +442,23 @@ impl Ctx {
         f.held.set(if on { f.held.get() | bit } else { f.held.get() & !bit });
     }
 
+    /// The locks held that must not be when `l` is taken, a bit each.
+    #[inline]
+    fn out_of_order(&self, l: LockId) -> u64 {
+        let held = self.fibers[self.current() as usize % MAX_FIBERS].held.get();
+        held & self.not_before[l.0 as usize % MAX_LOCKS]
+    }
+
     #[inline]
     fn check_order(&self, l: LockId) {
-        let held = self.fibers[self.current() as usize % MAX_FIBERS].held.get();
-        let wrong = held & self.not_before[l.0 as usize % MAX_LOCKS];
+        let wrong = self.out_of_order(l);
         if wrong != 0 {
-            self.out_of_order(l, wrong);
+            self.say_out_of_order(l, wrong);
         }
     }
 
     #[cold]
-    fn out_of_order(&self, l: LockId, wrong: u64) {
+    fn say_out_of_order(&self, l: LockId, wrong: u64) {
         let kept = wrong & self.nosleep;
         let (rule, held) = if kept != 0 && self.info(l).kind.may_sleep() {
             (&rules::SLEEP_WITH_LOCK, kept)
@@ -430,6 +469,10 @@ impl Ctx {
         self.violate(rule, ObjRef::NONE, ObjRef::NONE, detail);
     }
 }
+
+const _: () = {
+    assert!(size_of::<Lock>().is_power_of_two() && size_of::<Fiber>().is_power_of_two());
+};
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,8 @@ pub(super) const FUEL: u32 = 20_000;
 /// What an operation has used of its plan.
 #[derive(Debug, Default)]
 pub(super) struct Account {
+    /// Yield points passed. That of the account whose thread is being polled, and the next one,
+    /// are in [`Passing`].
     yields: Cell<u32>,
     /// From which yield point on there is more to do than to count it: `planned_yield`, or
     /// all, when features are noted.
@@ -56,7 +58,29 @@ pub(super) struct Account {
     pub(super) parked_at: Cell<u32>,
 }
 
+/// [`Account::yields`] and `next_yield` of the account whose thread is being polled, where they
+/// are found without looking for the account: nothing happens more often.
+#[derive(Debug, Default)]
+pub(super) struct Passing {
+    yields: Cell<u32>,
+    next: Cell<u32>,
+}
+
 impl Ctx {
+    /// The thread of an account is about to be polled.
+    pub(super) fn open_account(&self, account: u8) {
+        let a = &self.accounts[account as usize];
+        self.polled.set(account);
+        self.passing.yields.set(a.yields.get());
+        self.passing.next.set(a.next_yield.get());
+    }
+
+    /// It has been.
+    pub(super) fn close_account(&self) {
+        let a = &self.accounts[self.polled.get() as usize];
+        a.yields.set(self.passing.yields.get());
+    }
+
     /// Plans account `i`. Accounts that are not planned never park and never fail.
     pub(super) fn plan(&self, i: usize, op: &Op) {
         let a = &self.accounts[i];
@@ -109,15 +133,15 @@ impl Ctx {
     /// plan of its account says so.
     #[inline]
     pub fn yield_at(&self, name: &'static str) -> Switch<'_> {
-        let a = &self.accounts[self.polled.get() as usize];
-        let n = a.yields.inc();
-        if n >= a.next_yield.get() {
-            self.yield_noted(a, n, name, number(name));
+        let n = self.passing.yields.inc();
+        if n >= self.passing.next.get() {
+            self.yield_noted(n, name, number(name));
         }
         Switch::new(self)
     }
 
-    fn yield_noted(&self, a: &Account, n: u32, name: &'static str, number: u32) {
+    fn yield_noted(&self, n: u32, name: &'static str, number: u32) {
+        let a = &self.accounts[self.polled.get() as usize];
         self.note_passed(a, number);
         if n >= a.planned_yield.get() {
             self.yield_planned(a, n, name, number);
@@ -142,6 +166,7 @@ impl Ctx {
             f.parked_for.set(a.preempt_for.get());
             a.preempt_at.set(u32::MAX);
             self.look_out(a);
+            self.passing.next.set(a.next_yield.get());
             self.bump(|c| c.preempted += 1);
             self.note_parked(a, number);
             self.record(|| What::Park(name));
@@ -218,8 +243,9 @@ impl Ctx {
     /// never ends does so without time.
     pub(super) fn time_passed(&self) {
         let a = &self.accounts[self.fibers[self.current.get() as usize].account.get() as usize];
-        a.since.set(a.yields.get());
+        a.since.set(self.passing.yields.get());
         self.look_out(a);
+        self.passing.next.set(a.next_yield.get());
         self.refuel();
     }
 

@@ -14,16 +14,21 @@ const MAX_FRAMES: usize = 96;
 /// A function of the modelled kernel being executed while this guard lives.
 #[must_use = "the frame is popped when the guard is dropped"]
 pub struct Frame<'a> {
-    cx: &'a Ctx,
-    /// Fiber and depth; `None` when the run is not recorded.
-    at: Option<(u8, u8)>,
+    /// `None` when the run is not recorded.
+    cx: Option<&'a Ctx>,
+    fiber: u8,
+    depth: u8,
+}
+
+impl Frame<'_> {
+    const NONE: Self = Frame { cx: None, fiber: 0, depth: 0 };
 }
 
 impl Drop for Frame<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some((fiber, depth)) = self.at {
-            self.cx.pop_frame(fiber, depth);
+        if let Some(cx) = self.cx {
+            cx.pop_frame(self.fiber, self.depth);
         }
     }
 }
@@ -32,7 +37,7 @@ impl Ctx {
     /// Enters a function of the modelled kernel.
     #[inline]
     pub fn frame(&self, f: &'static Func) -> Frame<'_> {
-        if self.recording.get() { self.push_frame(f) } else { Frame { cx: self, at: None } }
+        if self.recording.get() { self.push_frame(f) } else { Frame::NONE }
     }
 
     #[cold]
@@ -42,12 +47,12 @@ impl Ctx {
         let stack = &mut fr[fiber as usize];
         let depth = stack.len() as u8;
         if stack.len() >= MAX_FRAMES {
-            return Frame { cx: self, at: None };
+            return Frame::NONE;
         }
         stack.push(f);
         drop(fr);
         self.record(|| What::Enter(f));
-        Frame { cx: self, at: Some((fiber, depth)) }
+        Frame { cx: Some(self), fiber, depth }
     }
 
     #[cold]

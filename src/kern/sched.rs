@@ -24,7 +24,7 @@ use super::cell::{self, Count};
 use super::feedback::Feedback;
 use super::hands::MAX_HOLDS;
 use super::lock::{Lock, LockInfo, MAX_LOCKS, Misuse};
-use super::plan::{Account, FUEL};
+use super::plan::{Account, FUEL, Passing};
 use super::slab::ObjRef;
 use super::trace::{Func, Trace, What};
 use super::wait;
@@ -71,8 +71,9 @@ pub(super) fn members(mut set: u32) -> impl Iterator<Item = u8> {
     })
 }
 
-/// One thread.
+/// One thread. A power of two in size: one of them is found by a shift.
 #[derive(Debug)]
+#[repr(align(256))]
 pub(super) struct Fiber {
     pub(super) state: Cell<FiberState>,
     pub(super) account: Cell<u8>,
@@ -85,6 +86,8 @@ pub(super) struct Fiber {
     pub(super) waits_for: Cell<u8>,
     /// Whom it waits for, when that is not the owner of a lock: a bit per fiber.
     pub(super) waits_on: Cell<u32>,
+    /// The same: who works for it at the moment, where others will.
+    pub(super) served_by: Cell<u32>,
     /// What it waits for, in words, when that is not a lock.
     pub(super) wmesg: Cell<&'static str>,
     /// When it blocked: the longest waiter is woken first.
@@ -101,14 +104,17 @@ pub(super) struct Fiber {
     pub(super) cancelled: Cell<bool>,
     /// Counts tenants, so that a pointer into a dead stack is known as one.
     pub(super) generation: Cell<u16>,
-    pub(super) holds: [Cell<(ObjRef, bool)>; MAX_HOLDS],
+    pub(super) holds: [Cell<ObjRef>; MAX_HOLDS],
+    /// Which of them are taken, and which of those own a reference: a bit each.
     pub(super) hold_map: Cell<u32>,
+    pub(super) counted: Cell<u32>,
 }
 
 impl Fiber {
     /// As a thread begins.
     fn begin(&self) {
         self.waits_for.set(wait::NOTHING);
+        self.served_by.set(0);
         self.held.set(0);
         self.sections.set(0);
         self.no_sleeping.set(0);
@@ -128,6 +134,7 @@ impl Default for Fiber {
             is_op: Cell::new(false),
             waits_for: Cell::new(wait::NOTHING),
             waits_on: Cell::new(0),
+            served_by: Cell::new(0),
             wmesg: Cell::new(""),
             since: Cell::new(0),
             held: Cell::new(0),
@@ -136,8 +143,9 @@ impl Default for Fiber {
             crit: Cell::new(0),
             cancelled: Cell::new(false),
             generation: Cell::new(0),
-            holds: std::array::from_fn(|_| Cell::new((ObjRef::NONE, false))),
+            holds: std::array::from_fn(|_| Cell::new(ObjRef::NONE)),
             hold_map: Cell::new(0),
+            counted: Cell::new(0),
         }
     }
 }
@@ -153,11 +161,14 @@ pub struct Ctx {
     /// The thread that is being polled must not run on: it is parked or blocked, or the run
     /// has ended.
     pub(super) halted: Cell<bool>,
-    runq: Cell<[u8; MAX_FIBERS]>,
+    /// The fibers that may run, the first one in the lowest four bits: no queue is shorter, or
+    /// quicker to take one from.
+    runq: Cell<u64>,
     runq_len: Cell<u8>,
     /// Counts the times that a thread blocked.
     pub(super) blocks: Cell<u32>,
     pub(super) accounts: [Account; MAX_OPS + 1],
+    pub(super) passing: Passing,
     pub(super) named: RefCell<Vec<(NamedPoint, Cell<u8>)>>,
     pub(super) locks: [Lock; MAX_LOCKS],
     pub(super) lock_infos: &'static [LockInfo],
@@ -167,6 +178,8 @@ pub struct Ctx {
     pub(super) not_before: [u64; MAX_LOCKS],
     /// Bit per fiber inside an epoch section.
     pub(super) in_sections: Cell<u32>,
+    /// Bit per fiber that waits for sections of others to close.
+    pub(super) for_sections: Cell<u32>,
     defects: Cell<DefectSet>,
     pub(super) stop: Cell<Stop>,
     pub(super) stopped: Cell<bool>,
@@ -224,10 +237,11 @@ impl Ctx {
             current: Cell::new(0),
             polled: Cell::new(0),
             halted: Cell::new(false),
-            runq: Cell::new([0; MAX_FIBERS]),
+            runq: Cell::new(0),
             runq_len: Cell::new(0),
             blocks: Cell::new(0),
             accounts: std::array::from_fn(|_| Account::default()),
+            passing: Passing::default(),
             named: RefCell::default(),
             locks: std::array::from_fn(|_| Lock::default()),
             lock_infos,
@@ -240,6 +254,7 @@ impl Ctx {
                 })
             }),
             in_sections: Cell::new(0),
+            for_sections: Cell::new(0),
             defects: Cell::new(0),
             stop: Cell::new(Stop::Books),
             stopped: Cell::new(false),
@@ -280,6 +295,7 @@ impl Ctx {
         }
         self.alive.set(0);
         self.in_sections.set(0);
+        self.for_sections.set(0);
         self.current.set(0);
         self.polled.set(0);
         self.halted.set(false);
@@ -377,10 +393,10 @@ impl Ctx {
     /// Puts a thread at the end of the run queue.
     pub(super) fn make_runnable(&self, fiber: u8) {
         self.fibers[fiber as usize].state.set(FiberState::Runnable);
-        let mut q = self.runq.get();
+        const { assert!(MAX_FIBERS == 16) };
         let n = self.runq_len.get();
-        q[n as usize % MAX_FIBERS] = fiber;
-        self.runq.set(q);
+        let before = self.runq.get() & ((1 << (4 * n)) - 1);
+        self.runq.set(before | u64::from(fiber) << (4 * n));
         self.runq_len.set(n + 1);
     }
 
@@ -390,12 +406,10 @@ impl Ctx {
         if n == 0 {
             return None;
         }
-        let mut q = self.runq.get();
-        let f = q[0];
-        q.copy_within(1.., 0);
-        self.runq.set(q);
+        let q = self.runq.get();
+        self.runq.set(q >> 4);
         self.runq_len.set(n - 1);
-        Some(f)
+        Some((q & 15) as u8)
     }
 
     /// Operation `i` is issued: its thread is the current one from now on.
@@ -408,7 +422,7 @@ impl Ctx {
     pub(super) fn resume(&self, fiber: u8, fresh: bool) {
         let f = &self.fibers[fiber as usize];
         self.current.set(fiber);
-        self.polled.set(f.account.get());
+        self.open_account(f.account.get());
         self.halted.set(self.stopped.get());
         f.state.set(FiberState::Running);
         if !fresh {

@@ -47,7 +47,7 @@ impl<T> Id<T> {
 /// Whether all of some pointers are NULL: a table that is mostly empty is gone through by
 /// handfuls.
 #[inline]
-pub fn all_null<T>(pointers: &[F<Id<T>>]) -> bool {
+pub fn all_null<T, const N: usize>(pointers: &[F<Id<T>>; N]) -> bool {
     pointers.iter().fold(u32::MAX, |all, p| all & p.get().both) as u8 == u8::MAX
 }
 
@@ -87,7 +87,9 @@ impl<T> fmt::Debug for Id<T> {
 }
 
 /// An untyped object name, as reports and hold lists use it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+// One word, so that it is copied and compared as one.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(4))]
 pub struct ObjRef {
     /// [`Object::CLASS`]; [`ObjRef::NONE`]'s is `u8::MAX`.
     pub class: u8,
@@ -107,12 +109,30 @@ impl ObjRef {
         ObjRef { class: T::CLASS, slot: id.both as u8, generation: id.generation() }
     }
 
+    /// All of it in one number, which tells two of them apart in one comparison.
+    #[inline]
+    fn both(self) -> u32 {
+        u32::from(self.generation) << 16 | u32::from(self.slot) << 8 | u32::from(self.class)
+    }
+
     /// Whether this names no object.
     pub fn is_none(self) -> bool {
         self.class == u8::MAX
     }
 }
 
+impl PartialEq for ObjRef {
+    #[inline]
+    fn eq(&self, o: &Self) -> bool {
+        self.both() == o.both()
+    }
+}
+impl Eq for ObjRef {}
+impl Hash for ObjRef {
+    fn hash<H: Hasher>(&self, h: &mut H) {
+        self.both().hash(h);
+    }
+}
 impl Default for ObjRef {
     fn default() -> Self {
         ObjRef::NONE

@@ -127,7 +127,9 @@ impl Ctx {
 
     /// Ends the wait of a blocked thread.
     pub(super) fn unblock(&self, fiber: u8) {
-        self.fibers[fiber as usize].waits_for.set(NOTHING);
+        let f = &self.fibers[fiber as usize];
+        f.waits_for.set(NOTHING);
+        f.served_by.set(0);
         self.make_runnable(fiber);
     }
 
@@ -150,7 +152,7 @@ impl Ctx {
         let f = &self.fibers[fiber as usize];
         match f.waits_for.get() {
             NOTHING => 0,
-            SECTIONS | EVENT => f.waits_on.get(),
+            SECTIONS | EVENT => f.waits_on.get() | f.served_by.get(),
             lock => self.locks[lock as usize].before(fiber),
         }
     }

@@ -25,10 +25,11 @@
 use arbitrary::Unstructured;
 use thiserror::Error;
 
+use super::lexicon::Lexicon;
 use super::text::{HEADER_WORDS, SUFFIX_WORDS};
 use super::{
-    FAIL_PERSISTENT, FORMAT_VERSION, Grammar, Header, MAX_FAIL_AT, MAX_OPS, MAX_PREEMPT_FOR, Op,
-    Program, RECORD, Stop, Thresholds,
+    FAIL_PERSISTENT, FORMAT_VERSION, Grammar, Header, MAX_ARGS, MAX_FAIL_AT, MAX_OPS,
+    MAX_PREEMPT_FOR, Op, Program, RECORD, Stop, Thresholds,
 };
 
 /// The kernel byte of a byte program, whatever it names; none when the program is too short.
@@ -47,6 +48,7 @@ struct Entry {
 #[derive(Clone, Debug)]
 pub struct DecodeTable {
     grammar: &'static Grammar,
+    lexicon: Lexicon,
     entries: [Entry; 256],
 }
 
@@ -64,13 +66,13 @@ impl DecodeTable {
                 None => &grammar.verbs[usize::from(code) % grammar.verbs.len()],
             };
             // An unused argument is one with a single choice: it always becomes 0.
-            let mut choices = [1; 4];
+            let mut choices = [1; MAX_ARGS];
             for (n, arg) in choices.iter_mut().zip(verb.args) {
                 *n = u8::try_from(arg.choices.len()).unwrap_or(u8::MAX).max(1);
             }
             *entry = Entry { code: verb.code, choices };
         }
-        DecodeTable { grammar, entries }
+        DecodeTable { grammar, lexicon: Lexicon::new(grammar), entries }
     }
 
     /// The operation that `record` means.
@@ -132,6 +134,11 @@ impl Decoder {
     /// The grammar that kernel byte `id` means.
     pub fn grammar(&self, id: u8) -> &'static Grammar {
         self.table(id).grammar
+    }
+
+    /// The words of that grammar.
+    pub fn lexicon(&self, id: u8) -> &Lexicon {
+        &self.table(id).lexicon
     }
 
     /// How many grammars it knows.

@@ -24,8 +24,9 @@ use std::convert::Infallible;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as Source, SeedableRng, TryRng};
 
+use super::lexicon::{Choices, Lexicon, NO_WORD, Word};
 use super::{
-    Arg, ArgClass, FAIL_PERSISTENT, Grammar, Header, MAX_FAIL_AT, MAX_OPS, Op, Program, Role, Stop,
+    ArgClass, FAIL_PERSISTENT, Grammar, Header, MAX_FAIL_AT, MAX_OPS, Op, Program, Role, Stop,
     Thresholds, Verb,
 };
 
@@ -154,7 +155,7 @@ impl Default for GenConfig {
 /// The programs of one hunt.
 #[derive(Clone, Debug)]
 pub struct Generator {
-    grammar: &'static Grammar,
+    lexicon: Lexicon,
     config: GenConfig,
     seed: u64,
 }
@@ -162,26 +163,32 @@ pub struct Generator {
 impl Generator {
     /// The programs of `grammar` that `seed` determines.
     pub fn new(grammar: &'static Grammar, config: GenConfig, seed: u64) -> Generator {
-        Generator { grammar, config, seed }
+        Generator { lexicon: Lexicon::new(grammar), config, seed }
     }
 
     /// Replaces `out` by program `index`, reusing its memory.
     pub fn program_into(&self, index: u64, out: &mut Program) {
         let mut rng = Rng::new(program_rng(self.seed, index));
-        generate(self.grammar, &mut rng, out, &self.config);
+        generate(&self.lexicon, &mut rng, out, &self.config);
     }
 
     /// Program `index`.
     pub fn program(&self, index: u64) -> Program {
-        let header = Header::new(self.grammar.id);
+        let header = Header::new(self.lexicon.grammar().id);
         let mut program = Program { header, ops: Vec::new(), named: Vec::new() };
         self.program_into(index, &mut program);
         program
     }
 }
 
-/// Replaces `out` by a random program of `g`, reusing its memory.
-pub fn generate<S: Source>(g: &Grammar, rng: &mut Rng<S>, out: &mut Program, cfg: &GenConfig) {
+/// Replaces `out` by a random program of a grammar, reusing its memory.
+pub fn generate<S: Source>(
+    lexicon: &Lexicon,
+    rng: &mut Rng<S>,
+    out: &mut Program,
+    cfg: &GenConfig,
+) {
+    let g = lexicon.grammar();
     out.header = Header {
         ncpus: 1 + rng.below_u8(g.max_cpus),
         stop: cfg.stop,
@@ -195,8 +202,8 @@ pub fn generate<S: Source>(g: &Grammar, rng: &mut Rng<S>, out: &mut Program, cfg
     out.ops.clear();
     let weights = Weights::swarm(g, rng);
     let len = length(cfg, rng);
-    append(&weights, &mut InUse::booted(g), out, len, rng);
-    disturb(g, &mut out.ops, cfg, rng);
+    append(&weights, &mut InUse::booted(lexicon), out, len, rng);
+    disturb(lexicon, &mut out.ops, cfg, rng);
 }
 
 /// A number of operations: between the limits, a little more often short than long
@@ -213,7 +220,7 @@ fn length<S: Source>(cfg: &GenConfig, rng: &mut Rng<S>) -> usize {
 /// Appends `n` random operations that nothing disturbs.
 pub(super) fn append<S: Source>(
     weights: &Weights<'_>,
-    in_use: &mut InUse,
+    in_use: &mut InUse<'_>,
     out: &mut Program,
     n: usize,
     rng: &mut Rng<S>,
@@ -225,18 +232,20 @@ pub(super) fn append<S: Source>(
 }
 
 /// An operation of `verb` with random arguments.
-pub(super) fn operation<S: Source>(verb: &Verb, in_use: &mut InUse, rng: &mut Rng<S>) -> Op {
+pub(super) fn operation<S: Source>(verb: &Verb, in_use: &mut InUse<'_>, rng: &mut Rng<S>) -> Op {
     let mut op = Op { verb: verb.code, ..Op::default() };
-    let mut beside = "";
-    for (i, (value, arg)) in op.args.iter_mut().zip(verb.args).enumerate() {
-        let holder = match (arg.role, verb.args.get(i + 1)) {
+    let mut beside = NO_WORD;
+    let mut args = in_use.lexicon.args(verb.code);
+    for value in &mut op.args {
+        let Some(arg) = args.next() else { break };
+        let holder = match (arg.arg.role, args.clone().next()) {
             (Role::Holds, Some(next)) => in_use.choose_holder(arg, next, rng),
             _ => None,
         };
         *value = holder.unwrap_or_else(|| in_use.choose(arg, beside, rng));
         in_use.note(arg, *value, beside);
-        if arg.class == ArgClass::Interface {
-            beside = arg.choices.get(usize::from(*value)).copied().unwrap_or("");
+        if arg.arg.class == ArgClass::Interface {
+            beside = arg.word(*value).unwrap_or(NO_WORD);
         }
     }
     op
@@ -248,16 +257,22 @@ const PREEMPTIONS: usize = 16;
 const FAULTS: usize = 4;
 
 /// Gives half of all programs preemptions and half of them faults.
-pub(super) fn disturb<S: Source>(g: &Grammar, ops: &mut [Op], cfg: &GenConfig, rng: &mut Rng<S>) {
+pub(super) fn disturb<S: Source>(
+    lexicon: &Lexicon,
+    ops: &mut [Op],
+    cfg: &GenConfig,
+    rng: &mut Rng<S>,
+) {
+    let g = lexicon.grammar();
     if cfg.preemptions && rng.chance(1, 2) {
-        let places = Places::to_preempt(g, ops);
+        let places = Places::to_preempt(lexicon, ops);
         for _ in 0..1 + rng.below(PREEMPTIONS) {
             let Some(i) = places.pick(rng) else { break };
             set_preemption(g, &mut ops[i], rng);
         }
     }
     if cfg.faults && rng.chance(1, 2) {
-        let places = Places::to_fail(g, ops);
+        let places = Places::to_fail(lexicon, ops);
         for _ in 0..1 + rng.below(FAULTS) {
             let Some(i) = places.pick(rng) else { break };
             set_fault(g, &mut ops[i], rng);
@@ -275,13 +290,13 @@ pub(super) struct Places {
 
 impl Places {
     /// Where a program can be preempted.
-    pub fn to_preempt(g: &Grammar, ops: &[Op]) -> Places {
-        Places::of(ops, |op| g.points_of(op.verb).yields)
+    pub fn to_preempt(lexicon: &Lexicon, ops: &[Op]) -> Places {
+        Places::of(ops, |op| lexicon.points_of(op.verb).yields)
     }
 
     /// Where a call of a program can fail.
-    pub fn to_fail(g: &Grammar, ops: &[Op]) -> Places {
-        Places::of(ops, |op| g.points_of(op.verb).calls)
+    pub fn to_fail(lexicon: &Lexicon, ops: &[Op]) -> Places {
+        Places::of(ops, |op| lexicon.points_of(op.verb).calls)
     }
 
     /// In a program of `ops`, each of which passes so many `points`.
@@ -363,7 +378,7 @@ impl<'g> Weights<'g> {
     }
 
     /// A random verb, where the grammar asks for it mostly one that finds what it needs.
-    pub fn pick_for<S: Source>(&self, in_use: &InUse, rng: &mut Rng<S>) -> &'g Verb {
+    pub fn pick_for<S: Source>(&self, in_use: &InUse<'_>, rng: &mut Rng<S>) -> &'g Verb {
         let verb = self.pick(rng);
         let again = self.redraws != 0
             && !in_use.serves(verb)
@@ -375,50 +390,86 @@ impl<'g> Weights<'g> {
 /// How many values of a class are remembered; older ones are forgotten.
 const REMEMBERED: usize = 16;
 
-/// One value that a program has used.
-#[derive(Clone, Copy, Debug, Default)]
+/// The values of one class that a program has used, by place. Sets of places are a bit each:
+/// what is looked for is mostly not where one would look first, so all places are looked at
+/// together.
+#[derive(Clone, Copy, Debug)]
 struct Used {
-    /// The word, because the same address may stand at different indices in the choices
-    /// of different verbs; the index is kept as a first guess.
-    word: &'static str,
-    guess: u8,
-    /// The interface that it was named together with; empty for none.
-    beside: &'static str,
+    /// The word: the same address may stand at different indices in the choices of different
+    /// verbs.
+    words: [Word; REMEMBERED],
+    /// The interface that it was named together with, or [`NO_WORD`].
+    beside: [Word; REMEMBERED],
     /// It was made, and not ended since, as far as anybody can tell without running.
-    exists: bool,
+    exists: u16,
+    /// How many are remembered.
+    known: u8,
+    /// Where the next one goes.
+    next: u8,
+}
+
+impl Used {
+    const NONE: Used = Used {
+        words: [NO_WORD; REMEMBERED],
+        beside: [NO_WORD; REMEMBERED],
+        exists: 0,
+        known: 0,
+        next: 0,
+    };
+
+    /// Whether a word is among those that exist.
+    fn has(&self, word: Word) -> bool {
+        places(&self.words, word) & self.exists != 0
+    }
+
+    fn remember(&mut self, word: Word, beside: Word, exists: bool) {
+        let at = usize::from(self.next) % REMEMBERED;
+        (self.words[at], self.beside[at]) = (word, beside);
+        self.exists = self.exists & !(1 << at) | u16::from(exists) << at;
+        self.next = (self.next + 1) % REMEMBERED as u8;
+        self.known = (self.known + 1).min(REMEMBERED as u8);
+    }
+
+    /// The places that are taken, from a random one on.
+    fn in_turn<S: Source>(&self, rng: &mut Rng<S>) -> impl Iterator<Item = usize> + use<S> {
+        let known = usize::from(self.known);
+        let from = rng.below(known);
+        (from..known).chain(0..from)
+    }
+}
+
+/// Where a word stands.
+fn places(words: &[Word; REMEMBERED], word: Word) -> u16 {
+    let bits = words.iter().enumerate().map(|(i, &w)| u16::from(w == word) << i);
+    bits.fold(0, |set, bit| set | bit)
 }
 
 /// The values that a program has used, by class.
-#[derive(Clone, Debug, Default)]
-pub(super) struct InUse {
-    values: [[Used; REMEMBERED]; 3],
-    /// How many of each class are remembered.
-    known: [usize; 3],
-    /// Where the next one goes.
-    next: [usize; 3],
-    twins: &'static [[&'static str; 2]],
+#[derive(Clone, Debug)]
+pub(super) struct InUse<'l> {
+    lexicon: &'l Lexicon,
+    classes: [Used; 3],
 }
 
-impl InUse {
+impl<'l> InUse<'l> {
     /// At boot.
-    pub fn booted(g: &Grammar) -> InUse {
-        let mut in_use = InUse { twins: g.twins, ..InUse::default() };
-        for &word in g.booted {
-            in_use.remember(0, Used { word, exists: true, ..Used::default() });
+    pub fn booted(lexicon: &'l Lexicon) -> InUse<'l> {
+        let mut in_use = InUse { lexicon, classes: [Used::NONE; 3] };
+        for &word in lexicon.booted() {
+            in_use.classes[0].remember(word, NO_WORD, true);
         }
         in_use
     }
 
     /// What the operations `ops` use.
-    pub fn of(g: &Grammar, ops: &[Op]) -> InUse {
-        let mut in_use = InUse::booted(g);
+    pub fn of(lexicon: &'l Lexicon, ops: &[Op]) -> InUse<'l> {
+        let mut in_use = InUse::booted(lexicon);
         for op in ops {
-            let args = g.verb(op.verb).map_or(&[][..], |v| v.args);
-            let mut beside = "";
-            for (arg, &value) in args.iter().zip(&op.args) {
+            let mut beside = NO_WORD;
+            for (arg, &value) in lexicon.args(op.verb).zip(&op.args) {
                 in_use.note(arg, value, beside);
-                if arg.class == ArgClass::Interface {
-                    beside = arg.choices.get(value as usize).copied().unwrap_or("");
+                if arg.arg.class == ArgClass::Interface {
+                    beside = arg.word(value).unwrap_or(NO_WORD);
                 }
             }
         }
@@ -426,134 +477,110 @@ impl InUse {
     }
 
     /// Remembers that `arg` is choice number `value`, named beside an interface.
-    pub fn note(&mut self, arg: &Arg, value: u8, beside: &'static str) {
-        let (Some(class), Some(&word)) = (index(arg.class), arg.choices.get(value as usize)) else {
-            return;
-        };
-        self.note_word(class, arg.role, Used { word, guess: value, beside, exists: false });
-        if arg.class == ArgClass::Interface {
-            for &[one, other] in self.twins {
-                let word = match (same(one, word), same(other, word)) {
+    pub fn note(&mut self, arg: Choices<'_>, value: u8, beside: Word) {
+        let (class, role) = (arg.arg.class, arg.arg.role);
+        let (Some(kept), Some(word)) = (index(class), arg.word(value)) else { return };
+        self.note_word(kept, role, word, beside);
+        if class == ArgClass::Interface {
+            for &[one, other] in self.lexicon.twins() {
+                let word = match (one == word, other == word) {
                     (true, _) => other,
                     (_, true) => one,
                     _ => continue,
                 };
-                self.note_word(class, arg.role, Used { word, beside, ..Used::default() });
+                self.note_word(kept, role, word, beside);
             }
         }
     }
 
-    fn note_word(&mut self, class: usize, role: Role, used: Used) {
-        let known = &mut self.values[class][..self.known[class]];
-        let old = known.iter_mut().find(|u| {
-            same(u.word, used.word) && (role == Role::Names || same(u.beside, used.beside))
-        });
+    fn note_word(&mut self, class: usize, role: Role, word: Word, beside: Word) {
+        let used = &mut self.classes[class];
+        let named = places(&used.words, word);
+        let old = if role == Role::Names { named } else { named & places(&used.beside, beside) };
+        let first = old & old.wrapping_neg();
         let makes = matches!(role, Role::Makes | Role::Creates);
-        match old {
-            Some(u) if makes => u.exists = true,
-            Some(u) if role == Role::Ends => u.exists = false,
-            Some(_) => {}
-            None => self.remember(class, Used { exists: makes, ..used }),
+        if old == 0 {
+            used.remember(word, beside, makes);
+        } else if makes {
+            used.exists |= first;
+        } else if role == Role::Ends {
+            used.exists &= !first;
         }
     }
 
     /// Whether everything is there that a verb needs, as far as anybody can tell without
     /// running, and something is not there that it creates.
     fn serves(&self, verb: &Verb) -> bool {
-        verb.args.iter().all(|arg| {
-            let Some(class) = index(arg.class) else { return true };
-            let known = &self.values[class][..self.known[class]];
-            match arg.role {
+        self.lexicon.args(verb.code).all(|arg| {
+            let Some(class) = index(arg.arg.class) else { return true };
+            let used = &self.classes[class];
+            let exists = |i: &usize| used.exists >> i & 1 != 0;
+            match arg.arg.role {
                 Role::Names | Role::Makes => true,
-                Role::Creates => arg.choices.iter().any(|&word| !exists(known, word)),
+                Role::Creates => arg.words().iter().any(|&word| !used.has(word)),
                 Role::Uses | Role::Ends | Role::Holds => {
-                    known.iter().any(|used| used.exists && place(arg, used).is_some())
+                    let mut there = (0..REMEMBERED).filter(exists);
+                    there.any(|i| arg.place(used.words[i]).is_some())
                 }
             }
         })
     }
 
-    fn remember(&mut self, class: usize, used: Used) {
-        self.values[class][self.next[class]] = used;
-        self.next[class] = (self.next[class] + 1) % REMEMBERED;
-        self.known[class] = (self.known[class] + 1).min(REMEMBERED);
-    }
-
     /// A value for `arg`, named beside an interface: mostly one that is in use, and
     /// nearly always one that exists where the verb needs it.
-    pub fn choose<S: Source>(&self, arg: &Arg, beside: &str, rng: &mut Rng<S>) -> u8 {
-        let any = match arg.usual {
-            0 => rng.below(arg.choices.len()) as u8,
+    pub fn choose<S: Source>(&self, arg: Choices<'_>, beside: Word, rng: &mut Rng<S>) -> u8 {
+        let (role, n) = (arg.arg.role, arg.len());
+        let any = match arg.arg.usual {
+            0 => rng.below(n) as u8,
             usual if rng.chance(3, 4) => rng.below_u8(usual),
-            _ => rng.below(arg.choices.len()) as u8,
+            _ => rng.below(n) as u8,
         };
-        let Some(class) = index(arg.class) else {
+        let Some(class) = index(arg.arg.class) else {
             return any;
         };
-        let known = &self.values[class][..self.known[class]];
-        if arg.role == Role::Creates && rng.chance(15, 16) {
-            let n = arg.choices.len();
-            let from = usize::from(any);
-            let mut others = (0..n).map(|i| (from + i) % n);
-            return others.find(|&i| !exists(known, arg.choices[i])).map_or(any, |i| i as u8);
+        let used = &self.classes[class];
+        if role == Role::Creates && rng.chance(15, 16) {
+            let (before, after) = arg.words().split_at(usize::from(any).min(n));
+            let mut others = after.iter().chain(before);
+            let fresh = others.position(|&word| !used.has(word));
+            return fresh.map_or(any, |i| ((usize::from(any) + i) % n) as u8);
         }
-        let needs = matches!(arg.role, Role::Uses | Role::Ends | Role::Holds);
-        if known.is_empty() || !rng.chance(if needs { 15 } else { 9 }, 16) {
+        let needs = matches!(role, Role::Uses | Role::Ends | Role::Holds);
+        if used.known == 0 || !rng.chance(if needs { 15 } else { 9 }, 16) {
             return any;
         }
         // From a random place on, the first that fits.
-        let from = rng.below(known.len());
         let mut second = any;
-        for used in known[from..].iter().chain(&known[..from]) {
-            let Some(value) = place(arg, used) else { continue };
-            if !needs {
+        for i in used.in_turn(rng) {
+            if needs && used.exists >> i & 1 == 0 {
+                continue;
+            }
+            let Some(value) = arg.place(used.words[i]) else { continue };
+            if !needs || used.beside[i] == NO_WORD || used.beside[i] == beside {
                 return value;
             }
-            if used.exists {
-                if used.beside.is_empty() || same(used.beside, beside) {
-                    return value;
-                }
-                second = value;
-            }
+            second = value;
         }
         second
     }
 
     /// For `arg`, nearly always something beside which exists what `next` can name.
-    fn choose_holder<S: Source>(&self, arg: &Arg, next: &Arg, rng: &mut Rng<S>) -> Option<u8> {
-        let class = index(next.class)?;
-        let held = &self.values[class][..self.known[class]];
-        if held.is_empty() || !rng.chance(15, 16) {
+    fn choose_holder<S: Source>(
+        &self,
+        arg: Choices<'_>,
+        next: Choices<'_>,
+        rng: &mut Rng<S>,
+    ) -> Option<u8> {
+        let class = index(next.arg.class)?;
+        let held = &self.classes[class];
+        if held.known == 0 || !rng.chance(15, 16) {
             return None;
         }
-        let from = rng.below(held.len());
-        held[from..].iter().chain(&held[..from]).find_map(|used| {
-            let fits = used.exists && !used.beside.is_empty() && place(next, used).is_some();
-            let at = fits.then(|| arg.choices.iter().position(|&c| same(c, used.beside)))?;
-            at.and_then(|at| u8::try_from(at).ok())
+        held.in_turn(rng).find_map(|i| {
+            let fits = held.exists >> i & 1 != 0 && next.place(held.words[i]).is_some();
+            if fits { arg.place(held.beside[i]) } else { None }
         })
     }
-}
-
-/// Whether a word is among those that exist.
-fn exists(known: &[Used], word: &str) -> bool {
-    known.iter().any(|used| used.exists && same(used.word, word))
-}
-
-/// Whether two words are the same. Words of a grammar mostly differ in their last letter
-/// or in length, and this is asked hundreds of times for each program.
-fn same(a: &str, b: &str) -> bool {
-    let (x, y) = (a.as_bytes(), b.as_bytes());
-    x.len() == y.len() && x.last() == y.last() && (std::ptr::eq(a, b) || x == y)
-}
-
-/// Where a used value stands in the choices of `arg`.
-fn place(arg: &Arg, used: &Used) -> Option<u8> {
-    if arg.choices.get(usize::from(used.guess)).is_some_and(|c| same(c, used.word)) {
-        return Some(used.guess);
-    }
-    let other = arg.choices.iter().position(|&c| same(c, used.word));
-    other.and_then(|i| u8::try_from(i).ok())
 }
 
 /// Where [`InUse`] keeps a class; values of no class can collide with nothing.

@@ -12,11 +12,12 @@
 //!
 //! What verbs exist and what their arguments may be is a [`Grammar`], plain data
 //! that each stack provides. The [generator](generate) and the [mutator](mutate)
-//! know the grammar and nothing else: no rule of theirs emits a fixed sequence of
-//! verbs or names a defect.
+//! know the grammar, by its [lexicon], and nothing else: no rule of theirs emits a fixed
+//! sequence of verbs or names a defect.
 
 pub mod bytes;
 pub mod generate;
+pub mod lexicon;
 pub mod mutate;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -24,6 +25,9 @@ pub mod text;
 
 /// Bytes of one record: verb, four arguments, preempt-at, preempt-for, fail.
 pub const RECORD: usize = 8;
+
+/// The most arguments of a verb.
+pub const MAX_ARGS: usize = 4;
 
 /// The most operations a program may have; further records are ignored.
 pub const MAX_OPS: usize = 64;
@@ -132,7 +136,7 @@ pub struct Op {
     /// Opcode, [`Verb::code`].
     pub verb: u8,
     /// Argument values: indices into the choices of [`Verb::args`].
-    pub args: [u8; 4],
+    pub args: [u8; MAX_ARGS],
     /// Park this operation at its n-th yield point; 0 for never.
     pub preempt_at: u8,
     /// For so many operations issued meanwhile.

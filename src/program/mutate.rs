@@ -13,6 +13,7 @@ use super::generate::{
     GenConfig, InUse, Places, Rng, SplitMix, Weights, append, disturb, operation, set_fault,
     set_preemption,
 };
+use super::lexicon::{Lexicon, NO_WORD};
 use super::{
     FAIL_PERSISTENT, Grammar, MAX_FAIL_AT, MAX_OPS, MAX_PREEMPT_FOR, Op, Program, RECORD,
     Thresholds,
@@ -44,39 +45,45 @@ const EDITS: [Edit; 32] = {
     ]
 };
 
-/// Changes `p`, a program of `g`, at random; it has at most `max_ops` operations then.
+/// Changes `p`, a program of the lexicon's grammar, at random; it has at most `max_ops` operations then.
 ///
 /// Nine times out of ten that is one to a few edits, else a fresh tail. Named points
 /// must have been resolved to ordinals; those still there are dropped.
-pub fn mutate<S: Source>(g: &Grammar, p: &mut Program, rng: &mut Rng<S>, max_ops: usize) {
+pub fn mutate<S: Source>(lexicon: &Lexicon, p: &mut Program, rng: &mut Rng<S>, max_ops: usize) {
     let max_ops = max_ops.min(MAX_OPS);
     p.named.clear();
     p.ops.truncate(max_ops);
     if rng.chance(1, 10) && max_ops > 0 {
-        return fresh_tail(g, p, rng, max_ops);
+        return fresh_tail(lexicon, p, rng, max_ops);
     }
     // One edit half of the time, two a quarter of the time, and so on to five.
     let mut left = 5;
     while left > 0 {
         let edit = EDITS[rng.below(EDITS.len())];
-        apply(edit, g, p, rng, max_ops);
+        apply(edit, lexicon, p, rng, max_ops);
         left = if rng.chance(1, 2) { left - 1 } else { 0 };
     }
 }
 
 /// Replaces what follows a random operation by new operations.
-fn fresh_tail<S: Source>(g: &Grammar, p: &mut Program, rng: &mut Rng<S>, max_ops: usize) {
+fn fresh_tail<S: Source>(lexicon: &Lexicon, p: &mut Program, rng: &mut Rng<S>, max_ops: usize) {
     // Keeping everything is allowed while there is room: then the program grows.
     let keep = rng.below((p.ops.len() + 1).min(max_ops));
     p.ops.truncate(keep);
     let n = 1 + rng.below((max_ops - keep).min(16));
-    let mut in_use = InUse::of(g, &p.ops);
-    append(&Weights::swarm(g, rng), &mut in_use, p, n, rng);
-    disturb(g, &mut p.ops[keep..], &GenConfig::default(), rng);
+    let mut in_use = InUse::of(lexicon, &p.ops);
+    append(&Weights::swarm(lexicon.grammar(), rng), &mut in_use, p, n, rng);
+    disturb(lexicon, &mut p.ops[keep..], &GenConfig::default(), rng);
 }
 
-fn apply<S: Source>(edit: Edit, g: &Grammar, p: &mut Program, rng: &mut Rng<S>, max_ops: usize) {
-    let len = p.ops.len();
+fn apply<S: Source>(
+    edit: Edit,
+    lexicon: &Lexicon,
+    p: &mut Program,
+    rng: &mut Rng<S>,
+    max_ops: usize,
+) {
+    let (g, len) = (lexicon.grammar(), p.ops.len());
     let edit = match edit {
         Edit::Cpus => Edit::Cpus,
         _ if len == 0 && max_ops == 0 => Edit::Cpus,
@@ -88,8 +95,8 @@ fn apply<S: Source>(edit: Edit, g: &Grammar, p: &mut Program, rng: &mut Rng<S>, 
     let at = rng.below(len);
     match edit {
         Edit::Insert => {
-            let mut in_use = InUse::of(g, &p.ops);
-            let verb = Weights::plain(g).pick_for(&in_use, rng);
+            let mut in_use = InUse::of(lexicon, &p.ops);
+            let verb = Weights::plain(lexicon.grammar()).pick_for(&in_use, rng);
             let op = operation(verb, &mut in_use, rng);
             p.ops.insert(rng.below(len + 1), op);
         }
@@ -105,14 +112,14 @@ fn apply<S: Source>(edit: Edit, g: &Grammar, p: &mut Program, rng: &mut Rng<S>, 
             p.ops.insert(rng.below(len), op);
         }
         Edit::Swap => p.ops.swap(at, (at + 1 + rng.below(len - 1)) % len),
-        Edit::Retarget => retarget(g, p, at, rng),
-        Edit::Verb => change_verb(g, p, at, rng),
+        Edit::Retarget => retarget(lexicon, p, at, rng),
+        Edit::Verb => change_verb(lexicon, p, at, rng),
         Edit::Preempt => {
-            let at = Places::to_preempt(g, &p.ops).pick(rng).unwrap_or(at);
+            let at = Places::to_preempt(lexicon, &p.ops).pick(rng).unwrap_or(at);
             change_preemption(g, &mut p.ops[at], rng);
         }
         Edit::Fail => {
-            let at = Places::to_fail(g, &p.ops).pick(rng).unwrap_or(at);
+            let at = Places::to_fail(lexicon, &p.ops).pick(rng).unwrap_or(at);
             change_fault(g, &mut p.ops[at], rng);
         }
         Edit::Cpus => {
@@ -130,10 +137,10 @@ fn apply<S: Source>(edit: Edit, g: &Grammar, p: &mut Program, rng: &mut Rng<S>, 
 }
 
 /// Changes one argument of operation `at`; of the next operation that has any.
-fn retarget<S: Source>(g: &Grammar, p: &mut Program, at: usize, rng: &mut Rng<S>) {
+fn retarget<S: Source>(lexicon: &Lexicon, p: &mut Program, at: usize, rng: &mut Rng<S>) {
     let len = p.ops.len();
     let has_choice = |op: &Op| {
-        let verb = g.verb(op.verb)?;
+        let verb = lexicon.grammar().verb(op.verb)?;
         verb.args.iter().any(|a| a.choices.len() > 1).then_some(verb)
     };
     let target = (at..at + len).find_map(|i| Some((i % len, has_choice(&p.ops[i % len])?)));
@@ -143,13 +150,14 @@ fn retarget<S: Source>(g: &Grammar, p: &mut Program, at: usize, rng: &mut Rng<S>
     let Some(slot) = slots.find(|&s| verb.args[s].choices.len() > 1) else {
         return;
     };
-    let (arg, old) = (&verb.args[slot], p.ops[i].args[slot]);
-    let in_use = InUse::of(g, &p.ops);
-    let value = match in_use.choose(arg, "", rng) {
+    let Some(arg) = lexicon.arg(verb.code, slot) else { return };
+    let old = p.ops[i].args[slot];
+    let in_use = InUse::of(lexicon, &p.ops);
+    let value = match in_use.choose(arg, NO_WORD, rng) {
         // Most values in use may be this very one: take any other then.
         same if same == old => {
-            let others = arg.choices.len() - 1;
-            ((usize::from(old) + 1 + rng.below(others)) % arg.choices.len()) as u8
+            let others = arg.len() - 1;
+            ((usize::from(old) + 1 + rng.below(others)) % arg.len()) as u8
         }
         other => other,
     };
@@ -158,19 +166,16 @@ fn retarget<S: Source>(g: &Grammar, p: &mut Program, at: usize, rng: &mut Rng<S>
 
 /// Gives operation `at` another verb; arguments of the same class keep their words and
 /// what disturbs it stays.
-fn change_verb<S: Source>(g: &Grammar, p: &mut Program, at: usize, rng: &mut Rng<S>) {
-    let verb = Weights::plain(g).pick(rng);
+fn change_verb<S: Source>(lexicon: &Lexicon, p: &mut Program, at: usize, rng: &mut Rng<S>) {
+    let verb = Weights::plain(lexicon.grammar()).pick(rng);
     let old = p.ops[at];
-    let mut in_use = InUse::of(g, &p.ops);
+    let mut in_use = InUse::of(lexicon, &p.ops);
     let mut op = Op { args: operation(verb, &mut in_use, rng).args, verb: verb.code, ..old };
-    let old_args = g.verb(old.verb).map_or(&[][..], |v| v.args);
-    for ((arg, value), (old_arg, &old)) in
-        verb.args.iter().zip(&mut op.args).zip(old_args.iter().zip(&old.args))
-    {
-        let word = old_arg.choices.get(usize::from(old));
-        let kept = arg.choices.iter().position(|c| Some(c) == word);
-        if let Some(kept) = kept.filter(|_| arg.class == old_arg.class) {
-            *value = kept as u8;
+    let olds = lexicon.args(old.verb).zip(&old.args);
+    for ((arg, value), (old_arg, &old)) in lexicon.args(verb.code).zip(&mut op.args).zip(olds) {
+        let kept = old_arg.word(old).and_then(|word| arg.place(word));
+        if let Some(kept) = kept.filter(|_| arg.arg.class == old_arg.arg.class) {
+            *value = kept;
         }
     }
     p.ops[at] = op;
@@ -271,9 +276,9 @@ pub fn mutate_bytes(
     if decoder.grammars() > 1 && rng.chance(1, OTHER_KERNEL) {
         decoder.change_kernel(&mut p, 1 + rng.below(decoder.grammars() - 1));
     }
-    let g = decoder.grammar(p.header.kernel);
-    mutate(g, &mut p, &mut rng, room(max_size));
-    lengthen(g, &mut p, &mut rng, room(max_size));
+    let lexicon = decoder.lexicon(p.header.kernel);
+    mutate(lexicon, &mut p, &mut rng, room(max_size));
+    lengthen(lexicon, &mut p, &mut rng, room(max_size));
     write(&p, &mut data[..max_size])
 }
 
@@ -282,9 +287,9 @@ pub fn crossover_bytes(decoder: &Decoder, a: &[u8], b: &[u8], out: &mut [u8], se
     let (a, b) = (decoder.decode(a), decoder.decode(b));
     let mut child = a.clone();
     let mut rng = Rng::new(SplitMix::new(seed));
-    let g = decoder.grammar(a.header.kernel);
-    crossover(g, &a, &b, &mut child, &mut rng, room(out.len()));
-    lengthen(g, &mut child, &mut rng, room(out.len()));
+    let lexicon = decoder.lexicon(a.header.kernel);
+    crossover(lexicon.grammar(), &a, &b, &mut child, &mut rng, room(out.len()));
+    lengthen(lexicon, &mut child, &mut rng, room(out.len()));
     write(&child, out)
 }
 
@@ -295,11 +300,11 @@ pub fn crossover_bytes(decoder: &Decoder, a: &[u8], b: &[u8], out: &mut [u8], se
 const LEAST_OPS: usize = 12;
 
 /// Appends random operations to a short program.
-fn lengthen<S: Source>(g: &Grammar, p: &mut Program, rng: &mut Rng<S>, max_ops: usize) {
+fn lengthen<S: Source>(lexicon: &Lexicon, p: &mut Program, rng: &mut Rng<S>, max_ops: usize) {
     let missing = LEAST_OPS.min(max_ops).saturating_sub(p.ops.len());
     if missing > 0 {
-        let mut in_use = InUse::of(g, &p.ops);
-        append(&Weights::swarm(g, rng), &mut in_use, p, missing, rng);
+        let mut in_use = InUse::of(lexicon, &p.ops);
+        append(&Weights::swarm(lexicon.grammar(), rng), &mut in_use, p, missing, rng);
     }
 }
 

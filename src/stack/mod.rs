@@ -194,12 +194,12 @@ pub trait Stack: Sized + 'static {
     fn thread(k: &Kernel<Self>, job: Job<Self::Job>) -> impl Future<Output = i32>;
     /// Checks after an operation. `errno` is its result when nothing else ran
     /// meanwhile; `rest` says that no thread is alive. It is not asked again before a
-    /// thread has run; nor, when it has found nothing at rest, after an operation that was
-    /// alone and has stored nothing ([`Stack::State`]).
+    /// thread has run; nor, when it has found nothing, after an operation that has finished,
+    /// with no other thread running meanwhile, and has stored nothing ([`Stack::State`]).
     fn after_op(k: &Kernel<Self>, op: &Op, errno: Option<i32>, rest: bool);
-    /// Checks after an operation that was alone and has stored nothing: the state is what it
-    /// was when it was checked last, and what is left to judge is whether that is what `op`
-    /// with the result `errno` should leave.
+    /// Checks after such an operation, if no other thread is alive: the state is what it was
+    /// when it was checked last, and what is left to judge is whether that is what `op` with the
+    /// result `errno` should leave.
     fn after_no_change(_k: &Kernel<Self>, _op: &Op, _errno: i32) {}
     /// What threads that wait when the program ends are waiting for the user to do, and the
     /// CPU that it is done on: a device closed, for example. `None`: nothing; then they wait

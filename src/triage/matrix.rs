@@ -21,6 +21,7 @@ use super::replay::{name_points, recorded, resolve, run};
 use super::sets;
 use crate::kern::exec::Outcome;
 use crate::program::generate::{Rng, program_rng};
+use crate::program::lexicon::Lexicon;
 use crate::program::mutate::mutate;
 use crate::program::{MAX_OPS, Program, Stop};
 use crate::shadow::KernelFault;
@@ -299,7 +300,7 @@ fn walked(
     panic: &KernelFault,
     walk: Walk,
 ) -> Seen {
-    let grammar = m.grammar();
+    let lexicon = Lexicon::new(m.grammar());
     let max_ops = (p.ops.len() + LONGER).min(MAX_OPS);
     let mut seen = Seen::default();
     for i in 0..walk.runs {
@@ -307,7 +308,7 @@ fn walked(
         let mut mutation = p.clone();
         // Once half of the time, twice a quarter of the time, and so on.
         for _ in 0..MUTATIONS {
-            mutate(grammar, &mut mutation, &mut rng, max_ops);
+            mutate(&lexicon, &mut mutation, &mut rng, max_ops);
             if rng.chance(1, 2) {
                 break;
             }

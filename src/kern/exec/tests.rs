@@ -191,14 +191,14 @@ fn the_check_after_an_operation_is_told_its_errno_and_not_its_threads() {
 
 #[test]
 fn the_check_after_an_operation_is_told_no_errno_when_others_are_alive() {
-    let ran = run(&[op(&[Yield("y"), Return(5)]).park(1, 1), op(&[Return(6)])]).clean();
+    let ran = run(&[op(&[Yield("y"), Return(5)]).park(1, 1), op(&[Pass(5), Return(6)])]).clean();
     // After 0: it is parked. After 1: 0 is. After 0 was released. Nothing runs at the end.
     assert_eq!(ran.checks, [(None, false), (None, false), (None, true)]);
 }
 
 #[test]
 fn what_runs_at_the_end_is_checked_and_nothing_is_checked_twice() {
-    let ran = run(&[op(&[Yield("y")]).park(1, 7), op(&[])]).clean();
+    let ran = run(&[op(&[Yield("y")]).park(1, 7), op(&[Pass(5)])]).clean();
     // After 0: it is parked. After 1: 0 is. After 0 was released at the end.
     assert_eq!(ran.checks, [(None, false), (None, false), (None, true)]);
 }
@@ -215,10 +215,29 @@ fn after_an_operation_that_was_alone_and_has_stored_nothing_the_state_is_not_che
 fn an_operation_that_has_stored_nothing_is_checked_before_anything_has_passed() {
     let ran = run(&[op(&[Return(2)]), op(&[Return(3)])]).clean();
     assert_eq!(ran.checks, [(Some(2), true)]);
-    // Nor does a check pass while a thread is alive.
-    let ran = run(&[op(&[Yield("y")]).park(1, 2), op(&[]), op(&[]), op(&[Wakeup])]).clean();
-    let still_alive = [(None, false); 3];
-    assert_eq!(ran.checks, [&still_alive[..], &[(None, true), (Some(0), true)]].concat());
+}
+
+#[test]
+fn beside_a_parked_thread_as_well_an_operation_that_has_stored_nothing_is_not_checked() {
+    let ran = run(&[
+        op(&[Yield("y")]).park(1, 4),
+        op(&[Return(1)]),
+        op(&[Pass(5), Return(2)]),
+        op(&[Return(3)]),
+        op(&[Return(4)]),
+    ])
+    .clean();
+    // After 0: it is parked. After 2: time has passed. After 0 was released behind 4.
+    assert_eq!(ran.checks, [(None, false), (None, false), (None, true)]);
+    assert!(ran.quick_checks.is_empty(), "0 is alive: what they return is not judged");
+}
+
+#[test]
+fn an_operation_during_which_another_thread_has_run_is_checked() {
+    // 1 wakes 0, which stores nothing, either.
+    let ran = run(&[op(&[Sleep]), op(&[Wakeup]), op(&[])]).clean();
+    assert_eq!(ran.checks, [(None, false), (None, true)]);
+    assert_eq!(ran.quick_checks, [0]);
 }
 
 #[test]

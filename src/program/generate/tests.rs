@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::super::Points;
 use super::super::testing::{FIRST, SECOND, assert_canonical};
+use super::super::{Arg, Points};
 use super::*;
 
 fn programs(n: u64) -> Vec<Program> {
@@ -116,19 +116,21 @@ fn every_verb_and_every_argument_value_comes_up() {
 
 #[test]
 fn values_in_use_are_preferred_by_their_words() {
-    let mut in_use = InUse::default();
+    let lexicon = Lexicon::new(&FIRST);
+    let mut in_use = InUse::booted(&lexicon);
+    let arg = |i| lexicon.arg(FIRST.verbs[1].code, i).unwrap();
     // `10.0.1.1` is choice 2 of every address argument, `10.0.0.2` is not.
-    let (bare, dst) = (&FIRST.verbs[1].args[1], &FIRST.verbs[1].args[3]);
-    in_use.note(bare, 1, "");
+    let (bare, dst) = (arg(1), arg(3));
+    in_use.note(bare, 1, NO_WORD);
     let mut rng = Rng::new(SplitMix::new(1));
-    let hits =
-        (0..3000).filter(|_| dst.choices[in_use.choose(dst, "", &mut rng) as usize] == "10.0.0.2");
+    let hits = (0..3000)
+        .filter(|_| dst.arg.choices[in_use.choose(dst, NO_WORD, &mut rng) as usize] == "10.0.0.2");
     let share = hits.count() as f64 / 3000.0;
     assert!((0.68..0.79).contains(&share), "0.6 + 0.4 / 3 expected, got {share}");
-    let other = &FIRST.verbs[1].args[2];
-    in_use.note(other, 1, "");
+    let other = arg(2);
+    in_use.note(other, 1, NO_WORD);
     let share =
-        (0..3000).filter(|_| in_use.choose(other, "", &mut rng) == 1).count() as f64 / 3000.0;
+        (0..3000).filter(|_| in_use.choose(other, NO_WORD, &mut rng) == 1).count() as f64 / 3000.0;
     assert!((0.28..0.39).contains(&share), "no preference expected, got {share}");
 }
 
@@ -203,17 +205,25 @@ mod needy {
         verb.args[i].choices[usize::from(op.args[i])]
     }
 
+    /// After three interfaces were made.
+    fn three_made(lexicon: &Lexicon) -> InUse<'_> {
+        let mut in_use = InUse::booted(lexicon);
+        for made in [0, 1, 3] {
+            in_use.note(lexicon.arg(MAKE.code, 0).unwrap(), made, NO_WORD);
+        }
+        in_use
+    }
+
     #[test]
     fn what_is_created_is_mostly_not_there_yet() {
         let mut rng = Rng::new(SplitMix::new(1));
-        let mut in_use = InUse::booted(grammar(0));
-        for made in [0, 1, 3] {
-            in_use.note(&MAKE.args[0], made, "");
-        }
+        let lexicon = Lexicon::new(grammar(0));
+        let mut in_use = three_made(&lexicon);
         assert!(!in_use.serves(&MAKE), "gif1 came with gif0");
-        in_use.note(&END.args[0], 2, "");
+        in_use.note(lexicon.arg(END.code, 0).unwrap(), 2, NO_WORD);
         assert!(in_use.serves(&MAKE));
-        let draws = (0..1000).map(|_| in_use.choose(&MAKE.args[0], "", &mut rng));
+        let made = lexicon.arg(MAKE.code, 0).unwrap();
+        let draws = (0..1000).map(|_| in_use.choose(made, NO_WORD, &mut rng));
         let fresh = draws.filter(|i| ["gif0", "gif1"].contains(&INTERFACES[usize::from(*i)]));
         assert!(fresh.count() > 900);
     }
@@ -221,19 +231,19 @@ mod needy {
     #[test]
     fn an_address_is_mostly_deleted_where_it_is() {
         let mut rng = Rng::new(SplitMix::new(1));
-        let mut in_use = InUse::booted(grammar(0));
-        for made in [0, 1, 3] {
-            in_use.note(&MAKE.args[0], made, "");
-        }
-        in_use.note(&ADD.args[1], 2, "gif0");
+        let lexicon = Lexicon::new(grammar(0));
+        let mut in_use = three_made(&lexicon);
+        let gif0 = lexicon.arg(MAKE.code, 0).unwrap().word(1).unwrap();
+        in_use.note(lexicon.arg(ADD.code, 1).unwrap(), 2, gif0);
         let found = (0..1000).filter(|_| {
             let op = operation(&DEL, &mut in_use.clone(), &mut rng);
             (word(&DEL, &op, 0), word(&DEL, &op, 1)) == ("gif0", ADDRESSES[2])
         });
         assert!(found.count() > 800);
-        in_use.note(&DEL.args[1], 2, "gif0");
+        let (holder, held) = (lexicon.arg(DEL.code, 0).unwrap(), lexicon.arg(DEL.code, 1).unwrap());
+        in_use.note(held, 2, gif0);
         assert!(!in_use.serves(&DEL) && in_use.serves(&ADD));
-        assert_eq!(in_use.choose_holder(&DEL.args[0], &DEL.args[1], &mut rng), None);
+        assert_eq!(in_use.choose_holder(holder, held, &mut rng), None);
     }
 
     #[test]
@@ -251,10 +261,13 @@ mod needy {
     #[test]
     fn usual_choices_are_drawn_more_often_and_the_others_are_drawn() {
         let mut rng = Rng::new(SplitMix::new(1));
-        let in_use = InUse::default();
-        let arg = Arg { usual: 1, ..Arg::bare(ADDRESSES, ArgClass::Other, Role::Names) };
+        const USUAL: Arg = Arg { usual: 1, ..Arg::bare(ADDRESSES, ArgClass::Other, Role::Names) };
+        static PING: Verb = Verb::new(0, "ping", &[USUAL], "");
+        static G: Grammar = Grammar { verbs: &[PING], ..Grammar::named("usual", 9) };
+        let lexicon = Lexicon::new(&G);
+        let (in_use, arg) = (InUse::booted(&lexicon), lexicon.arg(0, 0).unwrap());
         let mut drawn = [0; 4];
-        (0..4000).for_each(|_| drawn[usize::from(in_use.choose(&arg, "", &mut rng))] += 1);
+        (0..4000).for_each(|_| drawn[usize::from(in_use.choose(arg, NO_WORD, &mut rng))] += 1);
         assert!((3100..3400).contains(&drawn[0]), "3/4 + 1/16 expected: {drawn:?}");
         assert!(drawn.iter().all(|&n| n > 150), "{drawn:?}");
     }

@@ -17,7 +17,7 @@ fn generated(index: u64) -> Program {
 
 fn mutated(p: &Program, seed: u32, max_ops: usize) -> Program {
     let mut q = p.clone();
-    mutate(grammar_of(p), &mut q, &mut Rng::new(SplitMix::new(seed)), max_ops);
+    mutate(&Lexicon::new(grammar_of(p)), &mut q, &mut Rng::new(SplitMix::new(seed)), max_ops);
     q
 }
 
@@ -45,11 +45,12 @@ fn most_mutations_keep_most_operations() {
 #[test]
 fn programs_neither_grow_nor_shrink_by_themselves() {
     let mut sizes = 0;
+    let lexicon = Lexicon::new(&FIRST);
     for start in 0..100 {
         let mut p = generated(start);
         let mut rng = Rng::new(SplitMix::new(start as u32));
         for _ in 0..100 {
-            mutate(&FIRST, &mut p, &mut rng, MAX_OPS);
+            mutate(&lexicon, &mut p, &mut rng, MAX_OPS);
         }
         sizes += p.ops.len();
     }
@@ -58,6 +59,7 @@ fn programs_neither_grow_nor_shrink_by_themselves() {
 
 #[test]
 fn every_edit_does_what_its_name_says() {
+    let lexicon = Lexicon::new(&FIRST);
     let p = generated(2);
     let n = p.ops.len();
     let sorted = |p: &Program| {
@@ -68,7 +70,7 @@ fn every_edit_does_what_its_name_says() {
     for seed in 0..300 {
         let apply = |edit| {
             let mut q = p.clone();
-            apply(edit, &FIRST, &mut q, &mut Rng::new(SplitMix::new(seed)), MAX_OPS);
+            apply(edit, &lexicon, &mut q, &mut Rng::new(SplitMix::new(seed)), MAX_OPS);
             assert_canonical(&q);
             q
         };
@@ -113,7 +115,7 @@ fn a_new_verb_keeps_what_the_operation_is_about() {
     let mut verbs = HashSet::new();
     for seed in 0..200 {
         let mut q = p.clone();
-        change_verb(&FIRST, &mut q, 0, &mut Rng::new(SplitMix::new(seed)));
+        change_verb(&Lexicon::new(&FIRST), &mut q, 0, &mut Rng::new(SplitMix::new(seed)));
         if [2, 3].contains(&q.ops[0].verb) {
             assert_eq!(q.ops[0].args[..2], [2, 2]);
         }

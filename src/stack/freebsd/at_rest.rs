@@ -48,7 +48,7 @@ fn membership(k: &K, on: &Listed) -> bool {
     true
 }
 
-/// I5's modules, I16's indices and the modules' data.
+/// I16's indices.
 fn indices(k: &K, on: &Listed) -> bool {
     let st = &k.st;
     for af in [V4, V6] {
@@ -59,38 +59,20 @@ fn indices(k: &K, on: &Listed) -> bool {
             return false;
         }
     }
-    let mut instances = [[0u8; 2]; 2];
-    let mut data = [0u8; 2];
-    for (_, d) in st.fds.iter() {
-        let af = d.af.get().index() & 1;
-        instances[d.fd_flm.get() as usize][af] += 1;
-        data[af] += u8::from(d.fd_flm.get() == Flm::RadixLockless && d.algo_data.get());
-    }
-    for (af, &n) in data.iter().enumerate() {
-        let counter = st.lradix_data[af].get();
-        if counter != n {
-            k.violate(&I16_MODULE_DATA, NONE, NONE, [u32::from(counter), u32::from(n)]);
-            return false;
-        }
-    }
-    for (flm, counts) in instances.iter().enumerate() {
-        for (af, &n) in counts.iter().enumerate() {
-            let counter = st.flm_refcount[flm][af].get();
-            if counter != n {
-                k.violate(&I05_FLM_REFCOUNT, NONE, NONE, [u32::from(counter), u32::from(n)]);
-                return false;
-            }
-        }
-    }
     true
 }
 
-/// I19.
+/// I19, and what instances have of modules: their references (I5) and data (I16).
 fn instances(k: &K) -> bool {
     let st = &k.st;
+    let mut of_module = [[0u8; 2]; 2];
+    let mut data = [0u8; 2];
     let mut linked = [0u32; 2];
+    let mut odd = None;
     for (i, d) in st.fds.iter() {
         let af = d.af.get().index() & 1;
+        of_module[d.fd_flm.get() as usize][af] += 1;
+        data[af] += u8::from(d.fd_flm.get() == Flm::RadixLockless && d.algo_data.get());
         let subscribed = st.rnh_subscribers[af].iter().filter(|s| s.get() == i).count();
         let is_linked = d.fd_linked.get();
         linked[af] += u32::from(is_linked);
@@ -99,10 +81,29 @@ fn instances(k: &K) -> bool {
             | u32::from(subscribed != usize::from(is_linked)) << 2
             | u32::from(!is_linked && d.fd_callout.pending()) << 3
             | u32::from(d.subscribed.get() != is_linked) << 4;
-        if wrong != 0 {
-            k.violate(&I19_ONE_INSTANCE, ObjRef::of(i), NONE, [wrong, af as u32]);
+        if wrong != 0 && odd.is_none() {
+            odd = Some((i, [wrong, af as u32]));
+        }
+    }
+    for (af, &n) in data.iter().enumerate() {
+        let counter = st.lradix_data[af].get();
+        if counter != n {
+            k.violate(&I16_MODULE_DATA, NONE, NONE, [u32::from(counter), u32::from(n)]);
             return false;
         }
+    }
+    for (flm, counts) in of_module.iter().enumerate() {
+        for (af, &n) in counts.iter().enumerate() {
+            let counter = st.flm_refcount[flm][af].get();
+            if counter != n {
+                k.violate(&I05_FLM_REFCOUNT, NONE, NONE, [u32::from(counter), u32::from(n)]);
+                return false;
+            }
+        }
+    }
+    if let Some((i, detail)) = odd {
+        k.violate(&I19_ONE_INSTANCE, ObjRef::of(i), NONE, detail);
+        return false;
     }
     for (af, &linked) in linked.iter().enumerate() {
         if linked != 1 {

@@ -83,9 +83,9 @@ const BEST_DIFF: u32 = 5 * 256 / 100;
 
 // ---- nexthops of an instance -------------------------------------------------
 
-/// How many nexthop indices fit into an instance.
-fn capacity(k: &K, f: &FibData) -> usize {
-    usize::from(f.number_nhops.get() / limits(k).slots_per)
+/// Whether a nexthop's index fits into an instance.
+fn fits(k: &K, f: &FibData, idx: usize) -> bool {
+    (idx + 1) * usize::from(limits(k).slots_per) <= usize::from(f.number_nhops.get())
 }
 
 /// `get_nhop_idx`.
@@ -108,7 +108,7 @@ fn fib_ref_nhop(k: &K, fd: FdId, nh: NhRef) -> bool {
 #[track_caller]
 #[inline]
 fn fib_ref_slot(k: &K, f: &FibData, nh: NhRef, idx: usize) -> bool {
-    if idx >= capacity(k, f) {
+    if !fits(k, f, idx) {
         f.hit_nhops.set(true);
         return false;
     }
@@ -122,7 +122,7 @@ fn fib_ref_slot(k: &K, f: &FibData, nh: NhRef, idx: usize) -> bool {
 /// `fib_unref_nhop`.
 fn fib_unref_nhop(k: &K, fd: FdId, nh: NhRef) {
     let idx = get_nhop_idx(k, nh);
-    if idx >= capacity(k, &k[fd]) {
+    if !fits(k, &k[fd], idx) {
         // KASSERT alone; the array ends before.
         k.kernel_fault(
             FaultKind::Assert("idx < fd->number_nhops"),

@@ -31,12 +31,17 @@ pub struct Holder {
 /// Calls `f` for every counted holder of an object, living or freed. For an in6_ifextra
 /// and other objects without a counter: nothing.
 pub fn for_holders(k: &K, obj: ObjRef, mut f: impl FnMut(Holder)) {
-    let st = &k.st;
     k.for_holds_of_others(|fiber, o, counted| {
         if counted && o == obj {
             f(Holder { obj: NONE, field: "thread", index: Some(fiber) });
         }
     });
+    for_holders_in_memory(k, obj, f);
+}
+
+/// The same without the threads.
+pub fn for_holders_in_memory(k: &K, obj: ObjRef, mut f: impl FnMut(Holder)) {
+    let st = &k.st;
     let mut say = |by: ObjRef, field: &'static str, index: Option<u8>| {
         f(Holder { obj: by, field, index });
     };

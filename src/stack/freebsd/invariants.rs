@@ -13,7 +13,7 @@
 //! The rest of I14, and I21, are rules of the substrate: `freed-in-hands`, `epoch-misuse`,
 //! `sleep-in-epoch`, `sleep-prohibited`, `lock-order`, `lock-misuse`.
 
-use super::holders::{for_holders, id};
+use super::holders::{for_holders_in_memory, id};
 use super::lists::{self, Listed, chain};
 use super::objects::*;
 use super::scope6::in6_setscope;
@@ -141,13 +141,18 @@ pub fn address_replaced(k: &K, ifa: IfaId) {
 
 /// After boot.
 pub fn boot(k: &K) {
-    let digest = lists::lists(k).map(|listed| at_rest::digest(k, &listed));
-    k.st.notes.digest.set(digest.unwrap_or_default());
+    let mut listed = Listed::default();
+    if lists::lists(k, &mut listed).is_some() {
+        k.st.notes.digest.set(at_rest::digest(k, &listed));
+    }
 }
 
 /// After an operation.
 pub fn after_op(k: &K, op: &Op, errno: Option<i32>, rest: bool) {
-    let Some(listed) = lists::lists(k) else { return };
+    let mut listed = Listed::default();
+    if lists::lists(k, &mut listed).is_none() {
+        return;
+    }
     if !census::recount(k, &listed, rest) || !interfaces(k, &listed, rest) || !rest {
         return;
     }
@@ -206,7 +211,8 @@ pub fn audit_end(k: &K) {
 /// is mostly empty: its slots are looked at four at a time.
 #[inline]
 pub fn all_indexed(k: &K, mut is_well: impl FnMut(usize, IfId) -> bool) -> bool {
-    for (first, four) in k.st.ifindex_table.chunks(4).enumerate() {
+    const { assert!(super::NINDEX.is_multiple_of(4)) };
+    for (first, four) in k.st.ifindex_table.as_chunks::<4>().0.iter().enumerate() {
         if all_null(four) {
             continue;
         }
@@ -495,16 +501,18 @@ fn check_afdata_free(k: &K, ext: ExtId) {
     }
 }
 
-/// When an object is freed.
-pub fn on_free(k: &K, obj: ObjRef) {
-    let mut holder = None;
-    for_holders(k, obj, |h| {
-        if holder.is_none() {
-            holder = Some(h);
-        }
-    });
-    if let Some(h) = holder {
-        k.violate(&FREED_WHILE_HELD, obj, h.obj, [0, 0]);
+/// When an object is freed. `in_hands`: another thread has a reference to it.
+pub fn on_free(k: &K, obj: ObjRef, in_hands: bool) {
+    let mut holder = in_hands.then_some(NONE);
+    if !in_hands {
+        for_holders_in_memory(k, obj, |h| {
+            if holder.is_none() {
+                holder = Some(h.obj);
+            }
+        });
+    }
+    if let Some(holder) = holder {
+        k.violate(&FREED_WHILE_HELD, obj, holder, [0, 0]);
     }
     match obj.class {
         0 => free_ifnet(k, id(obj)),

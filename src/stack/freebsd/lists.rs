@@ -156,14 +156,12 @@ impl<'k, T: Object, const N: usize> Kind<'k, T, N> {
     }
 }
 
-/// Walks all lists; `None` after a violation.
-pub fn lists(k: &K) -> Option<Listed> {
-    let mut on = Listed::default();
-    interfaces(k, &mut on)?;
-    addresses(k, &mut on)?;
-    neighbours(k, &mut on)?;
-    routing(k, &mut on)?;
-    Some(on)
+/// Walks all lists and notes in `on`, which is empty, what is on them; `None` after a violation.
+pub fn lists(k: &K, on: &mut Listed) -> Option<()> {
+    interfaces(k, on)?;
+    addresses(k, on)?;
+    neighbours(k, on)?;
+    routing(k, on)
 }
 
 /// `V_ifnet`, and what hangs off each interface.

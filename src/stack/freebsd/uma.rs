@@ -38,7 +38,10 @@ pub fn free<T: Object, const N: usize>(k: &K, slab: impl Fn(&State) -> &Slab<T, 
         return;
     }
     k.record(|| What::Free(obj));
-    inv::on_free(k, obj);
-    k.check_hands(obj);
+    let hands = k.hands_of_others(obj);
+    inv::on_free(k, obj, hands.is_some_and(|h| h.counted));
+    if let Some(hands) = hands {
+        k.freed_in_hands(obj, hands);
+    }
     slab.free(id);
 }

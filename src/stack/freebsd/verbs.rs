@@ -454,14 +454,39 @@ pub static GRAMMAR: Grammar = Grammar {
     ..Grammar::named("freebsd-14", 1)
 };
 
-fn slot(list: &[&str], i: u8) -> u8 {
-    let name = list[i as usize % list.len()];
-    IFS.iter().position(|n| *n == name).unwrap_or(0) as u8
+/// For each of some names its place in [`IFS`].
+const fn slots<const N: usize>(names: &[&str]) -> [u8; N] {
+    assert!(names.len() == N);
+    let mut slots = [0; N];
+    let mut i = 0;
+    while i < N {
+        let mut slot = 0;
+        while !equal(names[i].as_bytes(), IFS[slot].as_bytes()) {
+            slot += 1;
+        }
+        slots[i] = slot as u8;
+        i += 1;
+    }
+    slots
 }
 
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
+static OTHER_SLOTS: [u8; OTHERS.len()] = slots(OTHERS);
+static CLONE_SLOTS: [u8; CLONES.len()] = slots(CLONES);
+static DESTROYED_SLOTS: [u8; DESTROYED.len()] = slots(DESTROYED);
+static EPAIR_SLOTS: [u8; EPAIRS.len()] = slots(EPAIRS);
+static NG_SLOTS: [u8; NGS.len()] = slots(NGS);
+
 /// The value that an argument chooses out of a table.
-fn pick<T: Copy>(table: &[T], i: u8) -> T {
-    table[i as usize % table.len()]
+fn pick<T: Copy, const N: usize>(table: &[T; N], i: u8) -> T {
+    table[i as usize % N]
 }
 
 fn ra(o: &Op) -> Ra {
@@ -491,7 +516,7 @@ pub fn is_control(verb: u8) -> bool {
 
 /// The interface, by its name, that an operation on addresses is about.
 pub fn interface_of(o: &Op) -> u8 {
-    slot(OTHERS, o.args[0])
+    pick(&OTHER_SLOTS, o.args[0])
 }
 
 /// The address that an operation is to add, without the scope of its interface.
@@ -503,47 +528,49 @@ pub fn added_address(o: &Op) -> Option<(Af, Addr)> {
     }
 }
 
+/// The ioctl of an interface that an operation is, and the interface's name.
+fn ioctl(o: &Op) -> Option<(u8, Ioctl)> {
+    let [a, b, c, d] = o.args;
+    let any = pick(&OTHER_SLOTS, a);
+    Some(match o.verb {
+        SIOCIFCREATE => (pick(&CLONE_SLOTS, a), Ioctl::Ifcreate),
+        SIOCIFDESTROY => (pick(&DESTROYED_SLOTS, a), Ioctl::Ifdestroy),
+        SIOCSIFNAME => (pick(&NG_SLOTS, a), Ioctl::Sifname),
+        IFUP => (any, Ioctl::Sifflags(true)),
+        IFDOWN => (any, Ioctl::Sifflags(false)),
+        SIOCSIFADDR => (any, Ioctl::Sifaddr),
+        SIOCAIFADDR => {
+            let (addr, dst) = (pick(&ADDR4_VALUES, b), pick(&ADDR4_VALUES, d));
+            (any, Ioctl::Aifaddr(AliasReq { addr, bits: pick(&MASK_VALUES, c), dst }))
+        }
+        SIOCDIFADDR => (any, Ioctl::Difaddr(pick(&ADDR4_VALUES, b))),
+        SIOCAIFADDR_IN6 => {
+            let (addr, dst) = (pick(&ADDR6_VALUES, b), pick(&ADDR6_VALUES, d));
+            (any, Ioctl::AifaddrIn6(AliasReq { addr, bits: pick(&PLEN_VALUES, c), dst }))
+        }
+        SIOCDIFADDR_IN6 => (any, Ioctl::DifaddrIn6(pick(&ADDR6_VALUES, b))),
+        _ => return None,
+    })
+}
+
 /// Runs an operation.
 pub async fn dispatch(k: &K, o: Op) -> i32 {
-    let [a, b, c, d] = o.args;
+    if let Some((name, cmd)) = ioctl(&o) {
+        return ifioctl(k, name, cmd).await;
+    }
+    let [a, b, c, _] = o.args;
     match o.verb {
-        SIOCIFCREATE => ifioctl(k, slot(CLONES, a), Ioctl::Ifcreate).await,
-        SIOCIFDESTROY => ifioctl(k, slot(DESTROYED, a), Ioctl::Ifdestroy).await,
         NGM_MKPEER => ng_base::ngm_mkpeer(k, a % 2).await,
         NGM_SHUTDOWN => ng_base::ngm_shutdown(k, a % 2).await,
-        SIOCSIFNAME => ifioctl(k, slot(NGS, a), Ioctl::Sifname).await,
         OPEN => if_tuntap::tunopen(k).await,
         CLOSE_TUN => if_tuntap::tunclose(k).await,
-        IFUP => ifioctl(k, slot(OTHERS, a), Ioctl::Sifflags(true)).await,
-        IFDOWN => ifioctl(k, slot(OTHERS, a), Ioctl::Sifflags(false)).await,
-        SIOCSIFADDR => ifioctl(k, slot(OTHERS, a), Ioctl::Sifaddr).await,
-        SIOCAIFADDR => {
-            let req = AliasReq {
-                addr: pick(&ADDR4_VALUES, b),
-                bits: pick(&MASK_VALUES, c),
-                dst: pick(&ADDR4_VALUES, d),
-            };
-            ifioctl(k, slot(OTHERS, a), Ioctl::Aifaddr(req)).await
-        }
-        SIOCDIFADDR => ifioctl(k, slot(OTHERS, a), Ioctl::Difaddr(pick(&ADDR4_VALUES, b))).await,
-        SIOCAIFADDR_IN6 => {
-            let req = AliasReq {
-                addr: pick(&ADDR6_VALUES, b),
-                bits: pick(&PLEN_VALUES, c),
-                dst: pick(&ADDR6_VALUES, d),
-            };
-            ifioctl(k, slot(OTHERS, a), Ioctl::AifaddrIn6(req)).await
-        }
-        SIOCDIFADDR_IN6 => {
-            ifioctl(k, slot(OTHERS, a), Ioctl::DifaddrIn6(pick(&ADDR6_VALUES, b))).await
-        }
-        RA_IN => netisr::netisr_dispatch_ra(k, slot(OTHERS, a), ra(&o)).await,
-        RA_QUEUE => netisr::netisr_queue_ra(k, slot(OTHERS, a), ra(&o)).await,
+        RA_IN => netisr::netisr_dispatch_ra(k, pick(&OTHER_SLOTS, a), ra(&o)).await,
+        RA_QUEUE => netisr::netisr_queue_ra(k, pick(&OTHER_SLOTS, a), ra(&o)).await,
         NETISR => netisr::swi_net(k).await,
         ROUTE_ADD => rts_send(k, Rtm::Add, route(&o)).await,
         ROUTE_APPEND => rts_send(k, Rtm::Add, RouteReq { append: true, ..route(&o) }).await,
         ROUTE_ADD_IF => {
-            let via = Via::If(slot(OTHERS, b));
+            let via = Via::If(pick(&OTHER_SLOTS, b));
             let (af, dst) = pick(&DST_VALUES, a);
             let req = RouteReq { af, dst, via, is_static: true, append: false };
             rts_send(k, Rtm::Add, req).await
@@ -573,22 +600,22 @@ pub async fn dispatch(k: &K, o: Op) -> i32 {
         REXMT => tcp_timer::rexmt(k, a as usize % 2).await,
         JOIN | LEAVE => {
             let (af, group) = pick(&GROUP_VALUES, b);
-            let (sock, join, name) = (2 + a as usize % 2, o.verb == JOIN, slot(OTHERS, c));
+            let (sock, join, name) = (2 + a as usize % 2, o.verb == JOIN, pick(&OTHER_SLOTS, c));
             match af {
                 Af::Inet => in_mcast::inp_setmoptions(k, sock, join, name, group).await,
                 _ => in6_mcast::in6p_setmoptions(k, sock, join, name, group).await,
             }
         }
         RESOLVE => match pick(&PEER_VALUES, b) {
-            (Af::Inet, addr) => if_ether::resolve(k, slot(OTHERS, a), addr).await,
-            (_, addr) => nd6::resolve(k, slot(OTHERS, a), addr).await,
+            (Af::Inet, addr) => if_ether::resolve(k, pick(&OTHER_SLOTS, a), addr).await,
+            (_, addr) => nd6::resolve(k, pick(&OTHER_SLOTS, a), addr).await,
         },
         PPP_UP => mpd::session_up(k, a % 2).await,
         PPP_DOWN => mpd::session_down(k, a % 2).await,
         PPP_RECONNECT => mpd::reconnect(k, a % 2).await,
-        LINK_UP => if_c::driver_link_state(k, slot(OTHERS, a), true).await,
-        LINK_DOWN => if_c::driver_link_state(k, slot(OTHERS, a), false).await,
-        EPAIR_SEND => if_epair::epair_transmit(k, slot(EPAIRS, a)).await,
+        LINK_UP => if_c::driver_link_state(k, pick(&OTHER_SLOTS, a), true).await,
+        LINK_DOWN => if_c::driver_link_state(k, pick(&OTHER_SLOTS, a), false).await,
+        EPAIR_SEND => if_epair::epair_transmit(k, pick(&EPAIR_SLOTS, a)).await,
         ADVANCE => kern_timeout::advance(k, pick(&TIME_VALUES, a), u32::MAX).await,
         NEXT_CALLOUT => kern_timeout::next_callout(k).await,
         EPOCH => subr_epoch::epoch_call_task(k).await,

@@ -58,7 +58,7 @@ impl FibEntry {
 }
 
 /// `struct fib_data`: one FIB lookup instance.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct FibData {
     /// `fd_family`.
     pub af: F<Af>,
@@ -145,6 +145,16 @@ impl FibData {
         self.nh_used.set(others | u64::from(used) << slot);
     }
 
+    /// So many slots of `nh_idx` can be anything but zero.
+    fn slots_made(&self) -> usize {
+        usize::from(self.number_nhops.get()).min(NFIBNH)
+    }
+
+    /// The same of the entries of `table`.
+    fn entries_made(&self) -> usize {
+        usize::from(self.table_len.get()).min(TABLE)
+    }
+
     /// The slots of `nh_idx` that are in use, in order.
     pub fn slots(&self) -> impl Iterator<Item = usize> {
         const { assert!(NFIBNH == 64) };
@@ -196,6 +206,73 @@ impl Default for FibData {
     }
 }
 
+impl Clone for FibData {
+    fn clone(&self) -> Self {
+        let mut copy = FibData::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    /// Of the arrays only what can be in use, here or there: a run begins with a copy of some
+    /// ten instances, whose arrays are long and nearly empty.
+    fn clone_from(&mut self, o: &Self) {
+        let slots = self.slots_made().max(o.slots_made());
+        self.nh_idx[..slots].clone_from_slice(&o.nh_idx[..slots]);
+        let entries = self.entries_made().max(o.entries_made());
+        self.table[..entries].clone_from_slice(&o.table[..entries]);
+        let FibData {
+            af,
+            fd_flm,
+            entries,
+            init_done,
+            fd_linked,
+            fd_dead,
+            fd_need_rebuild,
+            hit_nhops,
+            fd_failed_rebuilds,
+            number_nhops,
+            fd_num_changes,
+            fd_gen,
+            fd_callout,
+            fd_callout_action,
+            bucket_changes,
+            bucket_id,
+            diverge_time,
+            subscribed,
+            algo_data,
+            nh_idx: _,
+            nh_ref,
+            nh_used,
+            masks,
+            table: _,
+            table_len,
+        } = o;
+        self.af.clone_from(af);
+        self.fd_flm.clone_from(fd_flm);
+        self.entries.clone_from(entries);
+        self.init_done.clone_from(init_done);
+        self.fd_linked.clone_from(fd_linked);
+        self.fd_dead.clone_from(fd_dead);
+        self.fd_need_rebuild.clone_from(fd_need_rebuild);
+        self.hit_nhops.clone_from(hit_nhops);
+        self.fd_failed_rebuilds.clone_from(fd_failed_rebuilds);
+        self.number_nhops.clone_from(number_nhops);
+        self.fd_num_changes.clone_from(fd_num_changes);
+        self.fd_gen.clone_from(fd_gen);
+        self.fd_callout.clone_from(fd_callout);
+        self.fd_callout_action.clone_from(fd_callout_action);
+        self.bucket_changes.clone_from(bucket_changes);
+        self.bucket_id.clone_from(bucket_id);
+        self.diverge_time.clone_from(diverge_time);
+        self.subscribed.clone_from(subscribed);
+        self.algo_data.clone_from(algo_data);
+        self.nh_ref.clone_from(nh_ref);
+        self.nh_used.clone_from(nh_used);
+        self.masks.clone_from(masks);
+        self.table_len.clone_from(table_len);
+    }
+}
+
 impl Object for FibData {
     const CLASS: u8 = 10;
     fn poison(&self, _: Option<u8>) {}
@@ -231,12 +308,11 @@ impl Zero for FibData {
             table,
             table_len,
         } = self;
-        let slots = usize::from(number_nhops.get()).min(NFIBNH);
-        nh_idx[..slots].iter().for_each(Zero::zero);
+        nh_idx[..self.slots_made()].iter().for_each(Zero::zero);
         self.slots().for_each(|slot| nh_ref[slot].zero());
         nh_used.zero();
         masks.zero();
-        table[..usize::from(table_len.get()).min(TABLE)].iter().for_each(Zero::zero);
+        table[..self.entries_made()].iter().for_each(Zero::zero);
         number_nhops.zero();
         table_len.zero();
         af.zero();
