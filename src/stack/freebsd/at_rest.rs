@@ -22,7 +22,8 @@ const FAMILIES: [Af; 2] = [Af::Inet, Af::Inet6];
 /// The checks at rest. Whether all is well.
 pub fn check(k: &K, on: &Listed) -> bool {
     let mut owned = Owned::default();
-    let keys = Keys::of(k);
+    let mut keys = Keys::default();
+    keys.fill(k);
     membership(k, on)
         && indices(k, on)
         && instances(k)
@@ -184,6 +185,7 @@ struct Owned([u32; 2]);
 
 /// The destinations of both RIBs, side by side: many are looked for, and the RIBs are
 /// short.
+#[derive(Default)]
 struct Keys {
     addrs: [[Addr; TABLE]; 2],
     bits: [[u8; TABLE]; 2],
@@ -191,18 +193,17 @@ struct Keys {
 }
 
 impl Keys {
-    fn of(k: &K) -> Keys {
-        let mut keys = Keys { addrs: [[0; TABLE]; 2], bits: [[0; TABLE]; 2], len: [0; 2] };
+    /// Fills empty ones.
+    fn fill(&mut self, k: &K) {
         for af in [V4, V6] {
             let len = usize::from(k.st.rib_len[af].get()).min(TABLE);
             let rows = k.st.rib[af][..len].iter();
-            for ((rt, addr), bits) in rows.zip(&mut keys.addrs[af]).zip(&mut keys.bits[af]) {
+            for ((rt, addr), bits) in rows.zip(&mut self.addrs[af]).zip(&mut self.bits[af]) {
                 let dst = k.st.rts.raw(rt.get()).rt_dst.get();
                 (*addr, *bits) = (dst.addr, dst.bits);
             }
-            keys.len[af] = len;
+            self.len[af] = len;
         }
-        keys
     }
 
     /// Where the route to `dst` is: there is one at most (I7).
